@@ -11,7 +11,7 @@
 // distribution specification 1.1 and the limits named in this package, so that
 // no later package has to look at the characters again.
 //
-// Limits: a manifest has at most [MaxManifestBytes] bytes, nests at most
-// [MaxManifestDepth] deep and lists at most [MaxIndexManifests] manifests or
-// [MaxLayers] layers.
+// Limits: a manifest has at most [MaxManifestBytes] bytes and 65,536 fields,
+// nests at most [MaxManifestDepth] deep and lists at most [MaxIndexManifests]
+// manifests or [MaxLayers] layers.
 package oci

@@ -67,34 +67,3 @@ type Manifest struct {
 	Subject     *Descriptor
 	Annotations map[string]string
 }
-
-// ParseManifest reads b, which a registry sent with contentType (may be empty,
-// parameters are ignored), so strictly that no two programs can read two
-// different things in it. It refuses with an [Error] of CodeManifestInvalid
-// whose Reason is one of the words below.
-//
-//	too_large        over MaxManifestBytes
-//	not_json         no JSON object, bad UTF-8, a byte order mark
-//	trailing_data    anything but white space behind the object
-//	too_deep         nests deeper than MaxManifestDepth
-//	duplicate_key    a key twice in one object, at any level, also by letter case
-//	ambiguous        manifests beside layers or config
-//	unknown_type     a media type that is neither manifest nor index, or none to be found
-//	type_mismatch    the media type inside, Content-Type and shape contradict each other
-//	schema           a schemaVersion other than 2, a field of the wrong JSON type, a missing one
-//	bad_descriptor   a digest, size or media type that is not one
-//	too_many         more entries than MaxIndexManifests or MaxLayers
-func ParseManifest(b []byte, contentType string) (Manifest, error) {
-	panic("not built yet")
-}
-
-// IsArtifact reports whether a manifest of size bytes is, by its content alone,
-// a signature, attestation or SBOM that no runtime can start: an image manifest
-// with at least one layer, each layer's media type in a closed list and at most
-// MaxArtifactBytes in all; or an index with at least one entry in which no entry
-// has a platform and each has an artifact type. Tag names, the manifest's own
-// artifact type and its config never count, since whoever pushes chooses them
-// freely.
-func (m Manifest) IsArtifact(size int) bool {
-	panic("not built yet")
-}

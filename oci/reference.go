@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -63,27 +64,36 @@ func (r Reference) MarshalText() ([]byte, error) { return []byte(r.String()), ni
 func (r Repository) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // CanonicalRegistry returns the one name by which a registry is known here: the
-// host in lower case, the ports 443 and 80 dropped, Docker Hub's aliases
-// (index.docker.io, registry-1.docker.io) read as docker.io. A name that is no
-// "host" or "host:port" is an error.
+// host in lower case, IPv6 addresses in their shortest form, the ports 443 and 80
+// dropped, Docker Hub's aliases (index.docker.io, registry-1.docker.io,
+// registry.hub.docker.com) read as docker.io. A name that is no "host" or
+// "host:port" is an error, and so is a bare word other than localhost: in an
+// image name it would be the first part of a path. A bare word keeps any port.
 func CanonicalRegistry(name string) (string, error) {
-	host := strings.ToLower(name)
-	if !reference.DomainRegexp.MatchString(host) || reference.DomainRegexp.FindString(host) != host {
+	parts := domain.FindStringSubmatch(name)
+	if parts == nil {
 		return "", fmt.Errorf("%.80q is not a registry host", name)
 	}
-	if at := strings.LastIndexByte(host, ':'); at > 0 && !strings.HasSuffix(host, "]") {
-		port := host[at+1:]
-		if port == "443" || port == "80" {
-			host = host[:at]
-		} else if len(port) > 5 || port == "" || strings.TrimLeft(port, "0") == "" {
+	// Only now: some letters outside ASCII have lower-case forms inside it.
+	host, port := strings.ToLower(parts[1]), parts[2]
+	if strings.HasPrefix(host, "[") {
+		address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if err != nil || address.Is4In6() {
+			return "", fmt.Errorf("%.80q is not a registry host", name)
+		}
+		host = "[" + address.String() + "]"
+	}
+	if port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '0' {
 			return "", fmt.Errorf("%.80q has no usable port", name)
 		}
 	}
-	if strings.HasPrefix(host, "[") {
-		inside, _, _ := strings.Cut(host[1:], "]")
-		if _, err := netip.ParseAddr(inside); err != nil {
-			return "", fmt.Errorf("%.80q is not a registry host", name)
-		}
+	bare := host != "localhost" && !strings.ContainsAny(host, ".:")
+	switch {
+	case bare && port == "":
+		return "", fmt.Errorf("%.80q has neither a dot nor a port, so image names cannot name it", name)
+	case port != "" && (bare || port != "443" && port != "80"):
+		return host + ":" + port, nil
 	}
 	switch host {
 	case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
@@ -98,7 +108,7 @@ func CheckPath(path string) error {
 		return fmt.Errorf("repository name is longer than %d characters", MaxNameBytes)
 	}
 	for element := range strings.SplitSeq(path, "/") {
-		if element == "" || pathElement.FindString(element) != element {
+		if !pathElement.MatchString(element) {
 			return fmt.Errorf("%.80q is not a repository name: lower case letters and digits, separated by '.', '_', '__' or '-', in parts joined by '/'", path)
 		}
 	}
@@ -107,7 +117,7 @@ func CheckPath(path string) error {
 
 // CheckTag reports why tag is not a tag.
 func CheckTag(tag string) error {
-	if reference.TagRegexp.FindString(tag) != tag || tag == "" {
+	if !wholeTag.MatchString(tag) {
 		return fmt.Errorf("%.140q is not a tag: at most 128 of letters, digits, '_', '.' and '-', the first no '.' or '-'", tag)
 	}
 	return nil
@@ -136,7 +146,7 @@ func NewRepository(registry, path string) (Repository, error) {
 // "acme/api:1.4", "registry.acme.com:5000/app@sha256:…". Without a registry it
 // is at Docker Hub; with neither tag nor digest the tag is "latest".
 func ParseReference(s string) (Reference, error) {
-	named, err := reference.ParseDockerRef(s)
+	named, err := reference.ParseNormalizedNamed(s)
 	if err != nil {
 		return Reference{}, fmt.Errorf("%.200q is not an image name: %w", s, err)
 	}
@@ -145,24 +155,29 @@ func ParseReference(s string) (Reference, error) {
 		return Reference{}, err
 	}
 	ref := Reference{Repository: repository}
-	if tagged, ok := named.(reference.Tagged); ok {
-		ref.Tag = tagged.Tag()
-	}
-	// ParseDockerRef drops the tag of name:tag@digest, which then only the
-	// text still has.
 	if digested, ok := named.(reference.Digested); ok {
 		if ref.Digest, err = ParseDigest(digested.Digest().String()); err != nil {
 			return Reference{}, err
 		}
-		if loose, err := reference.ParseNormalizedNamed(s); err == nil {
-			if tagged, ok := loose.(reference.Tagged); ok {
-				ref.Tag = tagged.Tag()
-			}
-		}
+	} else {
+		named = reference.TagNameOnly(named)
+	}
+	if tagged, ok := named.(reference.Tagged); ok {
+		ref.Tag = tagged.Tag()
 	}
 	return ref, nil
 }
 
-// pathElement is one part of a repository's path (OCI distribution
-// specification 1.1, "Pulling manifests").
-var pathElement = regexp.MustCompile(`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`)
+// label is one part of a host name.
+const label = `[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?`
+
+// Each expression is anchored: a match of a part is no match.
+var (
+	// domain is a host, as distribution's reference grammar has it, and a port.
+	domain = regexp.MustCompile(`^(` + label + `(?:\.` + label + `)*|\[[a-fA-F0-9:]+\])(?::([0-9]{1,5}))?$`)
+	// pathElement is one part of a repository's path (OCI distribution
+	// specification 1.1, "Pulling manifests").
+	pathElement = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+	// wholeTag is a tag (the same heading).
+	wholeTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+)
