@@ -11,9 +11,17 @@ import (
 // APIVersion is the only apiVersion of documents.
 const APIVersion = "vouchsafe.dev/v1alpha1"
 
+// Kinds of documents that this build acts upon.
+const (
+	KindIntegration = "SignatureIntegration"
+	KindPolicy      = "ImagePolicy"
+	KindRegistry    = "Registry"
+)
+
 // Document is one document as it was read.
 type Document struct {
 	Kind string
+	// Name is canonical for registries, else as written.
 	Name string
 	// File is relative to the configuration folder, "" for what is built in.
 	File string
@@ -24,11 +32,13 @@ type Document struct {
 
 // Snapshot is one whole configuration. It is immutable.
 type Snapshot struct {
-	// Revision is a hash over all documents and the files that they name.
+	// Revision is a hash over all documents, the files that they name, and the
+	// settings that a decision depends on. It does not depend on file names,
+	// order or comments, so replicas with the same content agree.
 	Revision string
 	// LoadedAt is when it was read.
 	LoadedAt time.Time
-	// Rules is what decisions depend on.
+	// Rules is what decisions depend on. A disabled policy is not among them.
 	Rules policy.Rules
 	// Registries by canonical name, built-in ones included.
 	Registries map[string]*upstream.Registry
@@ -38,6 +48,9 @@ type Snapshot struct {
 	Documents []Document
 	// Warnings are remarks that did not keep the documents from loading.
 	Warnings []Problem
+
+	// origins finds the text of a document, to point at it later.
+	origins map[identity]*document
 }
 
 // Registry finds a registry by canonical name.
@@ -49,51 +62,36 @@ func (s *Snapshot) Registry(name string) (*upstream.Registry, bool) {
 // Enforces reports whether a policy of the snapshot refuses.
 func (s *Snapshot) Enforces() bool {
 	for _, p := range s.Rules.Policies {
-		if p.Behavior() == policy.InformAndEnforce {
+		if p.Enforces() {
 			return true
 		}
 	}
 	return false
 }
 
-// Problem is one mistake or remark in a document.
-type Problem struct {
-	// File is relative to the configuration folder.
-	File         string
-	Line, Column int
-	// Path is the field, may be empty.
-	Path    string
-	Message string
-	Hint    string
-	Warning bool
-	// Source is the line in question, already stripped of anything secret.
-	Source string
+// written counts the documents that came from files.
+func (s *Snapshot) written() int {
+	n := 0
+	for _, d := range s.Documents {
+		if d.File != "" {
+			n++
+		}
+	}
+	return n
 }
 
-// Problems is an error that holds every mistake of a folder, in the order of
-// files and lines.
-type Problems []Problem
-
-// Error prints each problem as "file:line:column: path: message (hint)" with the
-// line and a caret under it.
-func (p Problems) Error() string { panic("not built yet") }
-
-// LoadOptions says how a folder is read.
-type LoadOptions struct {
-	// Settings are those of the process.
-	Settings Settings
-	// Previous, when not nil, lends the parts that did not change, so that
-	// connections and tokens survive a reload.
-	Previous *Snapshot
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
+// problem points at a field of a document in force. What is built in or was
+// not written has no place.
+func (s *Snapshot) problem(id identity, path, message, hint string) Problem {
+	d, ok := s.origins[id]
+	if !ok {
+		return Problem{Path: path, Message: id.String() + " " + message, Hint: hint}
+	}
+	return d.problemAt(path, message, hint)
 }
 
-// Load reads the folder. An error is [Problems] for mistakes in documents, else
-// about the folder itself. A folder that does not exist is an error that
-// satisfies errors.Is(err, fs.ErrNotExist).
-func Load(dir string, opts LoadOptions) (*Snapshot, error) { panic("not built yet") }
+// identity names a document among all.
+type identity struct{ kind, name string }
 
-// Empty returns the snapshot without any document: the built-in registries,
-// nothing enforced.
-func Empty(opts LoadOptions) (*Snapshot, error) { panic("not built yet") }
+// String returns kind and name for people.
+func (id identity) String() string { return id.kind + " " + id.name }

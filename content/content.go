@@ -6,8 +6,8 @@
 // already hashed here, nothing more. Bytes are kept per repository, so that a
 // right to read one repository says nothing about another.
 //
-// Limits: manifests in memory are bounded by bytes, and one fetch serves all
-// callers that want the same name at the same time.
+// Limits: manifests in memory are bounded by bytes, tags by number, and one
+// fetch serves all callers that want the same name at the same time.
 package content
 
 import (
@@ -47,22 +47,50 @@ type Config struct {
 	Log *slog.Logger
 }
 
+const (
+	defaultMaxBytes = 64 << 20
+	defaultTagTTL   = 30 * time.Second
+	defaultTimeout  = 25 * time.Second
+)
+
 // Resolver resolves names. It is safe for concurrent use.
-type Resolver struct{}
-
-// New returns a Resolver over upstream.
-func New(upstream Upstream, cfg Config) *Resolver { panic("not built yet") }
-
-// Resolve returns the image that ref names: by digest when it has one, from
-// memory if it is there; else by tag. The first resolution of a tag is one GET
-// by tag; once its TTL is over a HEAD follows, whose digest selects among the
-// bytes already hashed here, else a GET by that digest.
-//
-// Errors are [oci.Error] values, among them CodeManifestInvalid from
-// [oci.ParseManifest], or wrap ctx's error.
-func (r *Resolver) Resolve(ctx context.Context, ref oci.Reference) (oci.Image, error) {
-	panic("not built yet")
+type Resolver struct {
+	upstream Upstream
+	cfg      Config
+	store    *store
+	tags     *tagStore
+	flights  *flights
 }
 
-// Bytes returns how many bytes of manifests are in memory.
-func (r *Resolver) Bytes() int64 { panic("not built yet") }
+// New returns a Resolver over upstream.
+func New(upstream Upstream, cfg Config) *Resolver {
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = defaultMaxBytes
+	}
+	if cfg.TagTTL == nil {
+		cfg.TagTTL = func(string) time.Duration { return defaultTagTTL }
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Resolver{
+		upstream: upstream,
+		cfg:      cfg,
+		store:    newStore(cfg.MaxBytes),
+		tags:     newTagStore(maxTags),
+		flights:  newFlights(cfg.Timeout, cfg.Log),
+	}
+}
+
+// Bytes returns how many bytes of manifests are in memory, their parsed form
+// included.
+func (r *Resolver) Bytes() int64 { return r.store.size() }

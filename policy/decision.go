@@ -68,8 +68,8 @@ type Decision struct {
 	// Policies are all that matched, in the order of their names.
 	Policies []Outcome
 	// Reasons are the distinct reason words of the results that kept a policy
-	// from being satisfied, sorted: [verify.Reason] values, or "UNSIGNED",
-	// "NO_POLICY", "AUDIT_FAILED", "LINEAGE_UNAVAILABLE".
+	// from being satisfied, sorted: [verify.Reason] values or one of this
+	// package's, such as [ReasonUnsigned].
 	Reasons []string
 	// Message is one line under 1,000 characters, complete in itself.
 	Message string
@@ -87,7 +87,7 @@ type Decision struct {
 	Cached bool
 	// Duration is from the question to the verdict.
 	Duration time.Duration
-	// RetryAfter is set for Unavailable.
+	// RetryAfter is set for Unavailable, else zero.
 	RetryAfter time.Duration
 }
 

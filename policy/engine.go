@@ -2,12 +2,21 @@ package policy
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"vouchsafe/oci"
+	"vouchsafe/verify"
 )
 
-// Engine is the [Decider] that all others wrap.
+// RetryAfter is when a client may ask again for an image about which nothing
+// could be found out: the lifetime of an Unavailable result.
+const RetryAfter = 5 * time.Second
+
+// Engine is the [Decider] that all others wrap. It keeps nothing: each question
+// is answered from the rules and the results of now.
 type Engine struct {
 	// Rules returns the rules in force now.
 	Rules func() Rules
@@ -27,11 +36,123 @@ type Engine struct {
 var _ Decider = (*Engine)(nil)
 
 // Decide implements [Decider].
-func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (Decision, error) {
-	panic("not built yet")
+//
+// Lineage is recorded before anything is judged, refused images included, since
+// it is fact about content. When that fails the pull goes on: what is not
+// remembered keeps children from inheriting, so refuses more. Only an index that
+// an enforcing policy would let through becomes Unavailable, so that its
+// children are not denied later for a reason that nobody sees.
+func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (decision Decision, err error) {
+	now := e.now()
+	d := Decision{ID: e.newID(now), Time: now, Image: image.Reference, MediaType: image.MediaType}
+	defer e.contain(&d, &decision, &err)
+	if image.Reference.Digest.IsZero() || image.Manifest.Kind != oci.KindImage && image.Manifest.Kind != oci.KindIndex {
+		return broken(d), fmt.Errorf("decide %s: the image has no digest or no manifest", image.Reference)
+	}
+	rules := e.Rules()
+	d.Revision = rules.Revision
+	if image.Manifest.IsArtifact(len(image.Bytes)) {
+		d.Verdict, d.Exempt, d.Cached = Allow, true, true
+		d.Message = exemptMessage(d)
+		return e.finish(d), nil
+	}
+	recordErr := e.Lineage.Record(ctx, image)
+	matched := rules.matching(image.Reference.Repository, request.Namespace)
+	v, err := e.evaluate(ctx, rules, matched, image.Reference)
+	if err != nil {
+		return broken(d), err
+	}
+	v.fill(&d)
+	if recordErr != nil && image.Manifest.Kind == oci.KindIndex && d.Enforced() && d.Verdict.Served() {
+		d.Verdict, d.Reasons = Unavailable, []string{ReasonLineageUnavailable}
+		d.Message = lineageMessage(d)
+	}
+	for i := range d.Policies {
+		e.observe(d.Policies[i])
+	}
+	return e.finish(d), nil
 }
 
-// DecideBlob implements [Decider].
-func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Digest) (Decision, error) {
-	panic("not built yet")
+// matching returns the policies that apply, in their order.
+func (r Rules) matching(repository oci.Repository, namespace string) []*Policy {
+	if len(r.Policies) == 0 {
+		return nil
+	}
+	name := repository.String()
+	var matched []*Policy
+	for _, p := range r.Policies {
+		if p.matches(name, namespace) {
+			matched = append(matched, p)
+		}
+	}
+	return matched
+}
+
+// contain turns a panic into an error and a verdict that is never served, and
+// makes sure that no served verdict leaves beside an error.
+func (e *Engine) contain(partial, decision *Decision, err *error) {
+	if p := recover(); p != nil {
+		*decision = broken(*partial)
+		*err = fmt.Errorf("decide %s: panic: %v\n%s", partial.Image, p, debug.Stack())
+	}
+	if *err != nil && (*decision).Verdict != Unavailable {
+		*decision = broken(*partial)
+	}
+}
+
+// broken is the decision that goes with an error.
+func broken(d Decision) Decision {
+	d.Verdict, d.Reasons, d.RetryAfter = Unavailable, []string{ReasonInternal}, RetryAfter
+	d.Policies, d.Results, d.Exempt, d.Cached = nil, nil, false, false
+	d.Message = brokenMessage(d)
+	return d
+}
+
+// finish fills what depends on the verdict and the clock.
+func (e *Engine) finish(d Decision) Decision {
+	if d.Verdict == Unavailable {
+		d.RetryAfter = RetryAfter
+	}
+	d.Duration = max(0, e.now().Sub(d.Time))
+	return d
+}
+
+func (e *Engine) observe(p Outcome) {
+	if e.Observe != nil {
+		e.Observe(p.Name, p.Behavior, p.Verdict)
+	}
+}
+
+func (e *Engine) now() time.Time {
+	if e.Now != nil {
+		return e.Now()
+	}
+	return time.Now()
+}
+
+func (e *Engine) newID(t time.Time) string {
+	if e.NewID != nil {
+		return e.NewID(t)
+	}
+	return NewID(t)
+}
+
+var errResults = errors.New("verification answered something else than what was asked")
+
+// results asks for the results of one digest and checks that each answer is of
+// the integration that was asked: a mix-up would let one key stand for another.
+func (e *Engine) results(ctx context.Context, q verify.Query, signers []signer) ([]verify.Result, error) {
+	results, err := e.Results.Results(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("results of %s@%s: %w", q.Repository, q.Digest, err)
+	}
+	if len(results) != len(signers) {
+		return nil, errResults
+	}
+	for i := range results {
+		if results[i].Integration != signers[i].name {
+			return nil, errResults
+		}
+	}
+	return results, nil
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"vouchsafe/oci"
 	"vouchsafe/verify"
 )
@@ -34,27 +36,83 @@ type NamespacesSpec struct {
 	Exclude []string `json:"exclude,omitempty"`
 }
 
-// Policy is one policy, parsed and linked. It is immutable.
-type Policy struct{}
-
-// New checks spec. signers finds an integration by name; listed reports whether
-// a registry has a document or is built in, for patterns that could match
-// nothing. The error joins an [oci.FieldError] for each mistake, remarks among
-// them as warnings; the Policy is not nil when there are only warnings.
-func New(name string, spec Spec, signers func(name string) (*verify.Integration, bool), listed func(registry string) bool) (*Policy, error) {
-	panic("not built yet")
+// Policy is one policy, parsed and linked. It is immutable. The zero value
+// matches every image and is never satisfied.
+type Policy struct {
+	name         string
+	images       []glob
+	exclude      []glob
+	include      []string
+	excludeNames []string
+	// signers are in the order of their names.
+	signers       []signer
+	requireAll    bool
+	behavior      Behavior
+	onUnavailable onUnavailable
+	disabled      bool
 }
 
+// signer is an integration under the name by which results find it.
+type signer struct {
+	name        string
+	integration *verify.Integration
+}
+
+// onUnavailable says what an enforcing policy does when it could not be found
+// out whether it is satisfied. The zero value refuses.
+type onUnavailable uint8
+
+const (
+	unavailableDeny onUnavailable = iota
+	unavailableAllow
+	unavailableUseLastVerified
+)
+
 // Name returns the document's name.
-func (p *Policy) Name() string { panic("not built yet") }
+func (p *Policy) Name() string { return p.name }
 
 // Behavior returns what the policy does about a violation.
-func (p *Policy) Behavior() Behavior { panic("not built yet") }
+func (p *Policy) Behavior() Behavior { return p.behavior }
+
+// Disabled reports whether the policy is taken out: then it matches nothing.
+func (p *Policy) Disabled() bool { return p.disabled }
+
+// Enforces reports whether the policy refuses images: it is not disabled and
+// does more than inform.
+func (p *Policy) Enforces() bool { return !p.disabled && p.behavior != Inform }
 
 // Matches reports whether the policy applies to an image. namespace is empty
 // where it is not known: then a policy with an include list does not apply and
 // one with only an exclude list does.
-func (p *Policy) Matches(repository oci.Repository, namespace string) bool { panic("not built yet") }
+func (p *Policy) Matches(repository oci.Repository, namespace string) bool {
+	return p.matches(repository.String(), namespace)
+}
+
+// matches is Matches for a name that is already one string.
+func (p *Policy) matches(name, namespace string) bool {
+	if p.disabled {
+		return false
+	}
+	if len(p.include) > 0 && !slices.Contains(p.include, namespace) {
+		return false
+	}
+	if namespace != "" && slices.Contains(p.excludeNames, namespace) {
+		return false
+	}
+	if len(p.images) > 0 && !anyMatches(p.images, name) {
+		return false
+	}
+	return !anyMatches(p.exclude, name)
+}
+
+func anyMatches(globs []glob, name string) bool {
+	for _, g := range globs {
+		if g.matches(name) {
+			return true
+		}
+	}
+	return false
+}
 
 // Rules is everything that a decision depends on, under one revision. It is
 // immutable.

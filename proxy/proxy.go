@@ -7,13 +7,19 @@
 // Trust: a client may name anything; only listed registries are ever asked. The
 // bytes of a manifest answer are those that the decision was made about, and a
 // decision under an older revision than the one in force is made again before
-// the first byte.
+// the first byte. No header of a client changes who it is, which method it used
+// or what it asked for.
+//
+// Limits: a path has at most 1024 bytes, a page of tags at most 1000 names, and
+// a client that takes nothing for a minute is cut off.
 package proxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"vouchsafe/oci"
@@ -54,19 +60,102 @@ type Config struct {
 	// Timeout bounds resolve and decide; zero means 25 s.
 	Timeout time.Duration
 	// Observe is called once per request with the kind of operation, the status
-	// and how long it took; nil means not observed.
+	// and how long it took; nil means not observed. The kinds are "ping",
+	// "manifest", "blob", "tags", "referrers" and "other"; the status is 499 for
+	// a client that left before its answer.
 	Observe func(op string, status int, took time.Duration)
 	// Log receives one line per request; nil means discarded.
 	Log *slog.Logger
 }
 
-// Handler answers /v2/.
-type Handler struct{}
+const defaultTimeout = 25 * time.Second
+
+var errSilent = errors.New("the handler ended without an answer")
+
+// Handler answers /v2/. It is safe for concurrent use. It must not stand behind
+// a multiplexer that cleans paths: it sees each path as the client wrote it.
+type Handler struct {
+	resolver Resolver
+	upstream Upstream
+	decider  policy.Decider
+	names    naming
+	cfg      Config
+}
 
 // New returns the handler.
 func New(resolver Resolver, up Upstream, decider policy.Decider, cfg Config) *Handler {
-	panic("not built yet")
+	if cfg.DefaultRegistry == "" {
+		cfg.DefaultRegistry = oci.DockerHub
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, int, time.Duration) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{
+		resolver: resolver,
+		upstream: up,
+		decider:  decider,
+		names:    naming{fallback: sameHost(cfg.DefaultRegistry), own: sameHost(cfg.PullHost), listed: cfg.Listed},
+		cfg:      cfg,
+	}
 }
 
 // ServeHTTP implements [http.Handler].
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { panic("not built yet") }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, x := r.Context(), newExchange(w, r)
+	defer h.finish(ctx, x)
+	x.err = h.serve(ctx, x)
+	if x.err == nil && x.status == 0 {
+		x.err = errSilent // else the server would answer an empty 200
+	}
+	if x.err != nil {
+		h.refuse(ctx, x, x.err)
+	}
+}
+
+// serve is the one road of a request. What may not be written is refused before
+// a name is even looked at.
+func (h *Handler) serve(ctx context.Context, x *exchange) error {
+	path := x.r.URL.EscapedPath() // as sent: an encoded slash is not a slash
+	if path != "/v2" && !strings.HasPrefix(path, "/v2/") {
+		return &oci.Error{Code: oci.CodeNameUnknown, Message: "no such page; the registry is under /v2/"}
+	}
+	header := x.Header()
+	header.Set("Docker-Distribution-API-Version", "registry/2.0")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		header.Set("Allow", "GET, HEAD")
+		return &oci.Error{Code: oci.CodeUnsupported, Message: "the gateway is read-only"}
+	}
+	ask, err := h.names.parse(path, x.r.URL.RawQuery)
+	x.ask = ask
+	if err != nil {
+		return err
+	}
+	switch ask.op {
+	case opPing:
+		return servePing(x)
+	case opManifest:
+		return h.serveManifest(ctx, x)
+	case opBlob:
+		return h.serveBlob(ctx, x)
+	case opTags:
+		return h.serveTags(ctx, x)
+	case opReferrers:
+		return h.serveReferrers(ctx, x)
+	case opOther:
+	}
+	return errNoRoute()
+}
+
+// servePing answers the version check (OCI distribution specification 1.1,
+// "Determining Support").
+func servePing(x *exchange) error {
+	x.Header().Set("Content-Type", "application/json")
+	return x.send(http.StatusOK, []byte("{}"))
+}

@@ -2,8 +2,10 @@ package upstream
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"time"
 
 	"vouchsafe/oci"
@@ -16,7 +18,8 @@ type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Observe is called after each request at the upstream's door, token
-	// requests included, with the status or 0; nil means not observed.
+	// requests and redirects included, with the status or 0; nil means not
+	// observed.
 	Observe func(registry string, status int, took time.Duration)
 	// Log receives what is not told to clients; nil means discarded.
 	Log *slog.Logger
@@ -24,70 +27,97 @@ type Config struct {
 
 // Client reads from listed registries. All errors are [oci.Error] values or
 // wrap the context's error. It is safe for concurrent use.
-type Client struct{}
+type Client struct {
+	lookup    func(registry string) (*Registry, bool)
+	userAgent string
+	now       func() time.Time
+	observe   func(registry string, status int, took time.Duration)
+	log       *slog.Logger
+}
 
 // New returns a Client for the registries that lookup knows at the time of each
 // request.
-func New(lookup func(registry string) (*Registry, bool), cfg Config) *Client { panic("not built yet") }
-
-// GetManifest fetches the manifest that ref names, by its digest when it has
-// one and then checked against it, else by its tag. One GET with the gateway's
-// own Accept list.
-func (c *Client) GetManifest(ctx context.Context, ref oci.Reference) (oci.RawManifest, error) {
-	panic("not built yet")
+func New(lookup func(registry string) (*Registry, bool), cfg Config) *Client {
+	c := &Client{lookup: lookup, userAgent: cfg.UserAgent, now: cfg.Now, observe: cfg.Observe, log: cfg.Log}
+	if c.userAgent == "" {
+		c.userAgent = "vouchsafe"
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.observe == nil {
+		c.observe = func(string, int, time.Duration) {}
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c
 }
 
-// HeadManifest asks which digest a tag has now. The digest is the upstream's
-// claim; it is zero when the upstream named none.
-func (c *Client) HeadManifest(ctx context.Context, ref oci.Reference) (oci.Digest, error) {
-	panic("not built yet")
+// operation is one question about a repository.
+type operation struct {
+	repository oci.Repository
+	// what names the operation and its object in messages.
+	what   string
+	method string
+	// path is behind /v2/<repository>/, its parts already checked.
+	path  string
+	query url.Values
+	// next replaces path and query by a page that the registry named.
+	next      *url.URL
+	accept    string
+	byteRange string
+	total     time.Duration
+	stopAt303 bool
 }
 
-// Blob is one blob, or the part of it that was asked for. Close must be called.
-type Blob struct {
-	// Body fails with an error instead of io.EOF when the content is shorter,
-	// longer or other than announced; a whole blob is checked against its digest.
-	Body io.ReadCloser
-	// Size is how many bytes Body has, -1 when the upstream did not say.
-	Size int64
-	// ContentRange is set when Body is a part of the blob.
-	ContentRange string
-	// MediaType is the upstream's Content-Type, untrusted.
-	MediaType string
+// ask performs op: listed, named well, authorized, redirected. A success that
+// is content-encoded is an error. The caller ends the answer.
+func (c *Client) ask(ctx context.Context, op operation) (*answer, error) {
+	registry, ok := c.lookup(op.repository.Registry)
+	if !ok {
+		return nil, &oci.Error{
+			Code: oci.CodeNotListed, Reason: "registry_not_listed",
+			Message: fmt.Sprintf("no Registry document named %s", op.repository.Registry),
+		}
+	}
+	// A Repository can be built without its parser, and its path becomes part
+	// of a URL.
+	if err := oci.CheckPath(op.repository.Path); err != nil {
+		return nil, &oci.Error{Code: oci.CodeNameInvalid, Message: err.Error()}
+	}
+	q := &request{
+		what: op.what, method: op.method, url: op.next, header: http.Header{},
+		total: op.total, stopAt303: op.stopAt303, transport: registry.data,
+	}
+	if q.url == nil {
+		q.url = registry.url(op)
+	}
+	if op.accept != "" {
+		q.header.Set("Accept", op.accept)
+	}
+	if op.byteRange != "" {
+		q.header.Set("Range", op.byteRange)
+	}
+	a, err := door{client: c, registry: registry}.authorized(ctx, q, op.repository)
+	if err != nil {
+		return nil, err
+	}
+	if isSuccess(a.status) {
+		if err := a.plain(op.what); err != nil {
+			_ = a.Close()
+			return nil, err
+		}
+	}
+	return a, nil
 }
 
-// OpenBlob opens a blob, or the part that byteRange asks for (the value of a
-// Range header with one range; empty means the whole). A range that the
-// upstream ignores gives the whole blob.
-func (c *Client) OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*Blob, error) {
-	panic("not built yet")
-}
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
-// HeadBlob returns the size of a blob, -1 when the upstream did not say.
-func (c *Client) HeadBlob(ctx context.Context, repository oci.Repository, digest oci.Digest) (int64, error) {
-	panic("not built yet")
-}
-
-// SmallBlob returns a whole blob of at most limit bytes, checked against digest.
-func (c *Client) SmallBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, limit int64) ([]byte, error) {
-	panic("not built yet")
-}
-
-// Tags returns one page of a repository's tags after last, at most n when n is
-// positive, and whether there are more.
-func (c *Client) Tags(ctx context.Context, repository oci.Repository, n int, last string) (tags []string, more bool, err error) {
-	panic("not built yet")
-}
-
-// Referrers asks the referrers API alone (OCI distribution specification 1.1,
-// "Listing Referrers"). A registry without it answers Supported false.
-func (c *Client) Referrers(ctx context.Context, repository oci.Repository, subject oci.Digest) (oci.Referrers, error) {
-	panic("not built yet")
-}
-
-// ReferrersIndex returns the referrers of subject as an image index, from the
-// API or, where there is none, from the referrers tag; filtered by artifactType
-// when it is not empty. No referrers is an empty index.
-func (c *Client) ReferrersIndex(ctx context.Context, repository oci.Repository, subject oci.Digest, artifactType string) ([]byte, error) {
-	panic("not built yet")
+// url returns the endpoint's URL for op.
+func (r *Registry) url(op operation) *url.URL {
+	u := *r.endpoint
+	u.Path += "/v2/" + op.repository.Path + "/" + op.path
+	u.RawQuery = op.query.Encode()
+	return &u
 }

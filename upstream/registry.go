@@ -1,11 +1,16 @@
 package upstream
 
-import "time"
+import (
+	"net/http"
+	"net/url"
+	"time"
+)
 
 // Spec is the spec of a Registry document, as far as it is built.
 type Spec struct {
 	// Endpoint is where the registry is; empty means "https://<name>", or
-	// "http://<name>" with PlainHTTP. A path prefix is allowed.
+	// "http://<name>" with PlainHTTP (for docker.io, registry-1.docker.io). A
+	// path prefix is allowed.
 	Endpoint string `json:"endpoint,omitempty"`
 	// PlainHTTP allows an endpoint without TLS; must agree with its scheme.
 	PlainHTTP bool `json:"plainHTTP,omitempty"`
@@ -16,7 +21,8 @@ type Spec struct {
 	Access string `json:"access,omitempty"`
 	// TagTTL is how long a resolved tag is not asked for again; nil means 30 s.
 	TagTTL *Duration `json:"tagTTL,omitempty"`
-	// TokenHosts are further hosts that may receive the credentials for a token.
+	// TokenHosts are further hosts, "host" or "host:port", that may receive the
+	// credentials for a token. Without a port it is the scheme's own.
 	TokenHosts []string `json:"tokenHosts,omitempty"`
 	// RedirectHosts are globs of host:port to which redirects may go although
 	// the address is private.
@@ -45,9 +51,6 @@ type TimeoutsSpec struct {
 	Idle    *Duration `json:"idle,omitempty"`
 }
 
-// Duration is a [time.Duration] written as "30s" in documents.
-type Duration time.Duration
-
 // Files reads a file that a document names, relative to the document. Package
 // config passes one that watches the file and makes it part of the revision.
 type Files func(name string) ([]byte, error)
@@ -55,26 +58,44 @@ type Files func(name string) ([]byte, error)
 // Registry is one registry that may be pulled from, with its connections and
 // tokens. It is safe for concurrent use and outlives a reload that did not
 // change it.
-type Registry struct{}
+type Registry struct {
+	name     string
+	endpoint *url.URL
+	// home is the endpoint's scheme, host and port: where credentials belong.
+	home          origin
+	credentials   credentials
+	tagTTL        time.Duration
+	tokenHosts    []string
+	redirectHosts []string
+	allowPrivate  bool
+	timeouts      timeouts
+	revision      string
+	// data carries requests to the registry and their redirects, foreign those
+	// to token services elsewhere. They differ in which hosts may be private.
+	data, foreign *http.Transport
+	auth          *authMemory
+}
 
-// NewRegistry checks spec for the registry called name. The error joins an
-// [oci.FieldError] for each mistake. files may be nil when spec names none.
-func NewRegistry(name string, spec Spec, files Files) (*Registry, error) { panic("not built yet") }
+// timeouts are the resolved TimeoutsSpec.
+type timeouts struct{ connect, header, idle time.Duration }
 
 // Name returns the canonical registry name.
-func (r *Registry) Name() string { panic("not built yet") }
+func (r *Registry) Name() string { return r.name }
 
 // Revision is a hash of the canonical spec and of the files it names, never
 // printed in a way that reveals a secret; equal in every process.
-func (r *Registry) Revision() string { panic("not built yet") }
+func (r *Registry) Revision() string { return r.revision }
 
 // TagTTL is how long a resolved tag of this registry is good.
-func (r *Registry) TagTTL() time.Duration { panic("not built yet") }
+func (r *Registry) TagTTL() time.Duration { return r.tagTTL }
 
 // SharedWithCredentials reports whether any client of the gateway reads with
 // the gateway's own credentials here.
-func (r *Registry) SharedWithCredentials() bool { panic("not built yet") }
+func (r *Registry) SharedWithCredentials() bool { return r.credentials.present() }
 
-// Builtin returns the registries that are known without a document: docker.io,
-// ghcr.io, quay.io and registry.k8s.io.
-func Builtin() map[string]Spec { panic("not built yet") }
+// Close gives back idle connections. Requests that run end normally, and the
+// Registry stays usable: a reload may close one that is still being asked.
+func (r *Registry) Close() {
+	r.data.CloseIdleConnections()
+	r.foreign.CloseIdleConnections()
+}

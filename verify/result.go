@@ -41,13 +41,17 @@ type Result struct {
 	Signer   string `json:"signer,omitempty"`
 	Issuer   string `json:"issuer,omitempty"`
 	LogIndex *int64 `json:"logIndex,omitempty"`
-	// Signatures has one entry for each item of the evidence.
+	// Signatures has one entry for each item of the evidence; in a result that
+	// was kept in an [LRU] only those that verified are left, so that strangers
+	// who push signatures cannot fill memory.
 	Signatures []Signature `json:"-"`
 	// InheritedFrom is the index whose Verified result this is; zero when the
 	// image itself was judged.
 	InheritedFrom oci.Digest `json:"inheritedFrom,omitzero"`
 	// JudgedAt is when Judge ran.
 	JudgedAt time.Time `json:"-"`
+	// CollectedAt is when the evidence was collected that was judged.
+	CollectedAt time.Time `json:"-"`
 	// EndsAt is when a Verified result stops being one whatever the cache says:
 	// the end of the key's window. Zero means that nothing in it ends.
 	EndsAt time.Time `json:"-"`

@@ -3,9 +3,19 @@ package verify
 import (
 	"context"
 	"log/slog"
+	"runtime"
+	"sync"
 	"time"
 
 	"vouchsafe/oci"
+)
+
+const (
+	defaultVerifiedTTL    = 4 * time.Hour
+	defaultRejectedTTL    = 60 * time.Second
+	defaultUnavailableTTL = 5 * time.Second
+	defaultCollections    = 64
+	defaultEvidenceBytes  = 32 << 20
 )
 
 // Config configures a Verifier. The zero value is usable.
@@ -29,31 +39,219 @@ type Config struct {
 	// Observe is called with each judged result and how long collection and
 	// judging took; nil means not observed.
 	Observe func(Result, time.Duration)
-	// ObserveCache is called with "hit", "miss" or "stale" for each look-up.
+	// ObserveCache is called with "hit", "miss" or "stale" for each look-up; nil
+	// means not observed.
 	ObserveCache func(outcome string)
 	// Log receives what is not told to clients; nil means discarded.
 	Log *slog.Logger
 }
 
+func (c Config) withDefaults() Config {
+	setDefault(&c.VerifiedTTL, defaultVerifiedTTL)
+	setDefault(&c.RejectedTTL, defaultRejectedTTL)
+	setDefault(&c.UnavailableTTL, defaultUnavailableTTL)
+	setDefault(&c.Timeout, EvidenceTimeout)
+	setDefault(&c.EvidenceBytes, defaultEvidenceBytes)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Observe == nil {
+		c.Observe = func(Result, time.Duration) {}
+	}
+	if c.ObserveCache == nil {
+		c.ObserveCache = func(string) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func setDefault[T ~int64](value *T, to T) {
+	if *value <= 0 {
+		*value = to
+	}
+}
+
 // Verifier gives results from a cache, or collects evidence and judges it. It
 // is safe for concurrent use: all callers that want the same image at the same
 // time share one collection.
-type Verifier struct{}
+type Verifier struct {
+	cfg       Config
+	cache     Cache
+	collector *Collector
+	evidence  *evidenceStore
+	// collecting and judging are counting semaphores.
+	collecting, judging chan struct{}
+	later               later
+
+	// mu guards flights and closed. running counts the goroutines that go on
+	// after answers.
+	mu      sync.Mutex
+	flights map[subject]*flight
+	closed  bool
+	running sync.WaitGroup
+}
+
+// subject is what evidence is about.
+type subject struct {
+	repository oci.Repository
+	digest     oci.Digest
+}
 
 // New returns a Verifier that asks source and keeps results in cache.
-func New(source Source, cache Cache, cfg Config) *Verifier { panic("not built yet") }
+func New(source Source, cache Cache, cfg Config) *Verifier {
+	cfg = cfg.withDefaults()
+	collections, judges := cfg.Workers, cfg.Workers
+	if cfg.Workers <= 0 {
+		collections, judges = defaultCollections, runtime.GOMAXPROCS(0)
+	}
+	return &Verifier{
+		cfg:        cfg,
+		cache:      cache,
+		collector:  &Collector{Source: source, Timeout: cfg.Timeout, Now: cfg.Now, Log: cfg.Log},
+		evidence:   newEvidenceStore(cfg.EvidenceBytes),
+		collecting: make(chan struct{}, collections),
+		judging:    make(chan struct{}, judges),
+		flights:    map[subject]*flight{},
+	}
+}
 
 // Results returns one result for each of q.Needed, in order. Trouble is inside
 // the results, as Unavailable; the error is ctx's own. A caller that leaves does
 // not stop the work that others wait for.
-func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) { panic("not built yet") }
-
-// Evidence returns what the registry holds about a digest, from memory when it
-// is younger than maxAge, else freshly collected. signatures is the repository
-// that holds the signatures; the zero value means the image's own.
-func (v *Verifier) Evidence(ctx context.Context, repository oci.Repository, digest oci.Digest, maxAge time.Duration) (Evidence, error) {
-	panic("not built yet")
+func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) {
+	results := make([]Result, len(q.Needed))
+	missing := 0
+	for i, in := range q.Needed {
+		if kept, ok := v.lookUp(ctx, q, in); ok {
+			results[i] = kept
+			results[i].Cached = true
+			continue
+		}
+		missing++
+	}
+	if missing == 0 {
+		return results, nil
+	}
+	if err := v.fill(ctx, q, results); err != nil {
+		return nil, err
+	}
+	return results, nil
 }
 
-// Close waits for the work that goes on after answers.
-func (v *Verifier) Close() { panic("not built yet") }
+// fill judges for each of q.Needed that has no result yet, from kept evidence
+// where that will do, else from fresh.
+func (v *Verifier) fill(ctx context.Context, q Query, results []Result) error {
+	about := subject{q.Repository, q.Digest}
+	kept, found := v.evidence.get(about)
+	if found && v.young(kept.CollectedAt, q.MaxAge) {
+		from := landed(about, kept.Evidence)
+		for i, in := range q.Needed {
+			if results[i].Status != 0 {
+				continue
+			}
+			result, counts, err := v.judgeKept(ctx, from, in)
+			if err != nil {
+				return err
+			}
+			if counts {
+				results[i] = result
+			}
+		}
+	}
+	if complete(results) {
+		v.judgeLater(ctx, about, q.Others)
+		return nil
+	}
+	from, err := v.fly(ctx, about, kept.number, v.preferred(ctx, q))
+	if err != nil {
+		return err
+	}
+	for i, in := range q.Needed {
+		if results[i].Status != 0 {
+			continue
+		}
+		if results[i], err = v.judge(ctx, from, in); err != nil {
+			return err
+		}
+	}
+	v.judgeLater(ctx, about, q.Others)
+	return nil
+}
+
+func complete(results []Result) bool {
+	for _, r := range results {
+		if r.Status == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// lookUp returns a kept result that q accepts.
+func (v *Verifier) lookUp(ctx context.Context, q Query, in *Integration) (Result, bool) {
+	result, fresh, found := v.cache.Get(ctx, CacheKey{q.Repository, q.Digest, in.Name(), in.Revision()})
+	switch {
+	case !found:
+		v.cfg.ObserveCache("miss")
+	case !fresh || !v.young(result.CollectedAt, q.MaxAge):
+		v.cfg.ObserveCache("stale")
+	default:
+		v.cfg.ObserveCache("hit")
+		return result, true
+	}
+	return Result{}, false
+}
+
+// young reports whether what was made at some time is not older than maxAge;
+// zero means that age does not matter here.
+func (v *Verifier) young(made time.Time, maxAge time.Duration) bool {
+	return maxAge <= 0 || v.cfg.Now().Sub(made) <= maxAge
+}
+
+// preferred returns the digests of what verified last, to be asked for first.
+func (v *Verifier) preferred(ctx context.Context, q Query) []oci.Digest {
+	var digests []oci.Digest
+	for _, in := range q.Needed {
+		result, _, found := v.cache.Get(ctx, CacheKey{q.Repository, q.Digest, in.Name(), in.Revision()})
+		if !found {
+			continue
+		}
+		for _, s := range result.Signatures {
+			if s.Status != Verified {
+				continue
+			}
+			digests = append(digests, s.Digest)
+			if !s.Source.Digest.IsZero() {
+				digests = append(digests, s.Source.Digest)
+			}
+		}
+	}
+	return digests
+}
+
+// Evidence returns what the registry holds about a digest, from memory when it
+// is younger than maxAge, else freshly collected. Trouble is inside the
+// evidence; the error is ctx's own.
+func (v *Verifier) Evidence(ctx context.Context, repository oci.Repository, digest oci.Digest, maxAge time.Duration) (Evidence, error) {
+	about := subject{repository, digest}
+	kept, found := v.evidence.get(about)
+	if found && maxAge > 0 && v.young(kept.CollectedAt, maxAge) {
+		return kept.Evidence, nil
+	}
+	from, err := v.fly(ctx, about, kept.number, nil)
+	if err != nil {
+		return Evidence{}, err
+	}
+	return from.evidence, nil
+}
+
+// Close waits for the work that goes on after answers. Results that are asked
+// for afterwards are still given, but nothing goes on behind them.
+func (v *Verifier) Close() {
+	v.mu.Lock()
+	v.closed = true
+	v.mu.Unlock()
+	v.running.Wait()
+}

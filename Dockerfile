@@ -1,0 +1,19 @@
+# The image has the one binary and the roots of the web's certificate
+# authorities, runs as nobody in particular, and writes nowhere.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/vouchsafe ./cmd/vouchsafe \
+ && mkdir -p /out/etc/vouchsafe
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /out/vouchsafe /vouchsafe
+# Documents are mounted here; without any, nothing is enforced.
+COPY --from=build /out/etc/vouchsafe /etc/vouchsafe
+ENV VOUCHSAFE_CONFIG_DIR=/etc/vouchsafe
+EXPOSE 5000 9091
+USER 65532:65532
+ENTRYPOINT ["/vouchsafe"]
+CMD ["serve"]

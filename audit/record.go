@@ -1,0 +1,158 @@
+package audit
+
+import (
+	"math"
+	"net/http"
+	"time"
+
+	"vouchsafe/oci"
+	"vouchsafe/policy"
+	"vouchsafe/verify"
+)
+
+// Version is the version of the record's shape. Fields may be added under it,
+// never renamed.
+const Version = 1
+
+// KindConfiguration is the kind of records about configurations; the other
+// kinds are those of [policy.Kind].
+const KindConfiguration = "configuration"
+
+// Limits of a client's own text in a record, in characters.
+const (
+	maxUserAgent = 256
+	maxRequestID = 128
+	maxUser      = 256
+)
+
+// Record is one line of the audit log. docs/audit.md says what each field is.
+type Record struct {
+	// Version is [Version].
+	Version int `json:"version"`
+	// Time is when the question arrived, in UTC.
+	Time time.Time `json:"time"`
+	// ID is the decision's ULID, the same as in the answer and the log.
+	ID string `json:"id"`
+	// Kind is "pull", "check" or "configuration".
+	Kind string `json:"kind"`
+	// Verb is "GET" or "HEAD" for pulls.
+	Verb string `json:"verb,omitempty"`
+	// Image is what was judged; absent from configuration records, like all
+	// pointers here.
+	Image    *Image    `json:"image,omitempty"`
+	Client   *Client   `json:"client,omitempty"`
+	Decision *Decision `json:"decision,omitempty"`
+	// Message is what the client was told.
+	Message string `json:"message"`
+	// Results are of the integrations that matching policies name.
+	Results []Result `json:"results,omitzero"`
+	// Revision is of the configuration that was applied.
+	Revision string `json:"revision"`
+	// Replica is the process that decided.
+	Replica string `json:"replica,omitempty"`
+	// Cached is true when no signature had to be fetched or judged.
+	Cached bool `json:"cached"`
+	// DurationMs is the milliseconds to the verdict.
+	DurationMs float64 `json:"durationMs"`
+	// Status is the HTTP status of the verdict; 0 in configuration records.
+	Status int `json:"status,omitempty"`
+	// RequestID is an incoming X-Request-Id.
+	RequestID string `json:"requestID,omitempty"`
+}
+
+// Image names what was judged.
+type Image struct {
+	// Origin is "registry/repository".
+	Origin    string     `json:"origin"`
+	Tag       string     `json:"tag,omitempty"`
+	Digest    oci.Digest `json:"digest"`
+	MediaType string     `json:"mediaType,omitempty"`
+}
+
+// Client is who asked; all of it is the client's own text.
+type Client struct {
+	IP        string `json:"ip,omitempty"`
+	UserAgent string `json:"userAgent,omitempty"`
+	User      string `json:"user,omitempty"`
+}
+
+// Decision is the verdict and where it came from.
+type Decision struct {
+	Verdict  policy.Verdict   `json:"verdict"`
+	Policies []policy.Outcome `json:"policies"`
+	Reasons  []string         `json:"reasons"`
+}
+
+// Result is what one integration said.
+type Result struct {
+	Integration string        `json:"integration"`
+	Status      verify.Status `json:"status"`
+	Signer      string        `json:"signer,omitempty"`
+	Issuer      string        `json:"issuer,omitempty"`
+	LogIndex    *int64        `json:"logIndex,omitempty"`
+	Reason      verify.Reason `json:"reason,omitempty"`
+	// InheritedFrom is the index whose result this is.
+	InheritedFrom oci.Digest `json:"inheritedFrom,omitzero"`
+}
+
+// newRecord describes one decision.
+func newRecord(request policy.Request, d policy.Decision, replica string) Record {
+	r := Record{
+		Version: Version, Time: d.Time.UTC(), ID: d.ID, Kind: request.Kind.String(), Verb: request.Verb,
+		Image: &Image{
+			Origin: d.Image.Repository.String(), Tag: d.Image.Tag, Digest: d.Image.Digest, MediaType: d.MediaType,
+		},
+		Client: &Client{
+			IP: request.Client.IP, UserAgent: cut(request.Client.UserAgent, maxUserAgent), User: cut(request.Client.User, maxUser),
+		},
+		Decision: &Decision{Verdict: d.Verdict, Policies: d.Policies, Reasons: d.Reasons},
+		Message:  d.Message,
+		Results:  make([]Result, len(d.Results)),
+		Revision: d.Revision, Replica: replica, Cached: d.Cached,
+		DurationMs: math.Round(float64(d.Duration)/float64(time.Microsecond)) / 1000,
+		Status:     statusOf(d.Verdict),
+		RequestID:  cut(request.Client.RequestID, maxRequestID),
+	}
+	for i := range d.Results {
+		from := &d.Results[i]
+		r.Results[i] = Result{
+			Integration: from.Integration, Status: from.Status, Signer: from.Signer, Issuer: from.Issuer,
+			LogIndex: from.LogIndex, Reason: from.Reason, InheritedFrom: from.InheritedFrom,
+		}
+	}
+	// Readers find an empty list rather than null.
+	if r.Decision.Policies == nil {
+		r.Decision.Policies = []policy.Outcome{}
+	}
+	if r.Decision.Reasons == nil {
+		r.Decision.Reasons = []string{}
+	}
+	return r
+}
+
+// statusOf maps a verdict to the status of its answer; what is no verdict is a
+// refusal.
+func statusOf(v policy.Verdict) int {
+	switch v {
+	case policy.Allow, policy.Warn:
+		return http.StatusOK
+	case policy.Unavailable:
+		return http.StatusServiceUnavailable
+	case policy.Deny:
+	}
+	return http.StatusForbidden
+}
+
+// cut keeps the first characters of s.
+func cut(s string, characters int) string {
+	if len(s) <= characters {
+		return s
+	}
+	for at := range s {
+		if characters == 0 {
+			return s[:at]
+		}
+		characters--
+	}
+	return s
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"vouchsafe/config"
+	"vouchsafe/internal/server"
+)
+
+// demoGateway is the stack of `serve` over the demo's world, on loopback.
+type demoGateway struct {
+	stack   *stack
+	records *records
+	// gateway and ops are base URLs.
+	gateway, ops string
+	stop         context.CancelFunc
+	ended        chan struct{}
+}
+
+// newDemoGateway starts serving. All settings have their defaults, whatever the
+// environment says.
+func newDemoGateway(ctx context.Context, w *world) (*demoGateway, error) {
+	settings, err := config.LoadSettings(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := w.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	g := &demoGateway{records: &records{}, ended: make(chan struct{})}
+	m := newMetrics()
+	m.reload(nil)
+	g.stack = newStack(func() *config.Snapshot { return snapshot }, settings, g.records, m, slog.New(slog.DiscardHandler))
+	listeners, err := server.Listen(ctx, server.Config{},
+		server.Endpoint{Name: "registry", Addr: "127.0.0.1:0", Handler: g.stack.handler},
+		server.Endpoint{Name: "ops", Addr: "127.0.0.1:0", Handler: server.Ops(server.OpsConfig{
+			Metrics: promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}),
+		})},
+	)
+	if err != nil {
+		g.stack.close()
+		return nil, err
+	}
+	g.gateway = "http://" + listeners.Addr("registry").String()
+	g.ops = "http://" + listeners.Addr("ops").String()
+	ctx, g.stop = context.WithCancel(ctx)
+	go func() {
+		defer close(g.ended)
+		// The demo ends with the process; nobody waits for a cut-off request.
+		_ = listeners.Serve(ctx)
+	}()
+	return g, nil
+}
+
+// close ends serving and waits for it.
+func (g *demoGateway) close() {
+	g.stop()
+	<-g.ended
+	g.stack.close()
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this binary stand for the program that the scripts run.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vouchsafe": main})
+}
+
+// TestScripts runs testdata/*.txtar: the program as a user drives it.
+// UPDATE_GOLDEN=1 writes what is printed into the scripts.
+//
+// Beside testscript's own commands there are:
+//
+//	exits CODE COMMAND…   the command ends with that exit code
+//	lab                   starts a registry with signed images and makes keys
+//	fill FILE…            puts the registry and the keys into documents
+//	move IMAGE            moves a tag of the lab to an unsigned image
+//	listen                finds free addresses: $LISTEN and $OPS
+//	get URL               prints status, headers and body, once somebody listens
+//	until PATTERN URL     gets until what is printed matches, for at most 5 s
+//	mask stdout           prints it again without what differs from run to run
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_GOLDEN") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "lab": startLab, "fill": fill, "move": move, "listen": listen,
+			"get": get, "until": until, "mask": mask,
+		},
+	})
+}
+
+// get prints the answer to a GET, once somebody listens.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: get URL")
+	}
+	text := ask(ts, args[0])
+	_, _ = fmt.Fprint(ts.Stdout(), text)
+}
+
+// until gets until the text matches, for at most 5 s: twice as long as a change
+// of documents may take, for a slow machine.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: until PATTERN URL")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	text := ""
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if text = ask(ts, args[1]); pattern.MatchString(text) {
+			_, _ = fmt.Fprint(ts.Stdout(), text)
+			return
+		}
+	}
+	ts.Fatalf("%s never matched:\n%s", args[0], text)
+}
+
+// ask returns status, some headers and the body of an answer.
+func ask(ts *testscript.TestScript, url string) string {
+	client := &http.Client{Timeout: 10 * time.Second}
+	deadline := time.Now().Add(10 * time.Second)
+	answer, err := client.Get(url)
+	for err != nil && time.Now().Before(deadline) && errors.Is(err, syscall.ECONNREFUSED) {
+		time.Sleep(10 * time.Millisecond)
+		answer, err = client.Get(url)
+	}
+	ts.Check(err)
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	text := fmt.Sprintln(answer.StatusCode)
+	for _, name := range []string{"Content-Type", "Docker-Content-Digest", "Vouchsafe-Decision"} {
+		if value := answer.Header.Get(name); value != "" {
+			text += name + ": " + value + "\n"
+		}
+	}
+	return text + strings.TrimSpace(string(body)) + "\n"
+}
+
+// varying is what differs from run to run, and what is printed for it.
+var varying = []struct{ what, word string }{
+	{`127\.0\.0\.1[:_]\d+`, "HOST"},
+	{`SHA256:[0-9a-f]{64}`, "FINGERPRINT"},
+	{`sha256([:-])[0-9a-f]{64}`, "sha256${1}DIGEST"},
+	{`sha256:[0-9a-f]{6,12}…`, "sha256:SHORT…"},
+	{`\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b`, "ULID"},
+	{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
+	{`"revision":"[0-9a-f]{32}"`, `"revision":"REVISION"`},
+	{`"durationMs":[0-9.e-]+`, `"durationMs":0`},
+	{`v[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?|\bgo1\.[0-9.]+`, "VERSION"},
+}
+
+// mask prints stdout, stderr or a file again with a word for each thing that
+// differs from run to run. Spaces that line up columns become two.
+func mask(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mask stdout|stderr|FILE")
+	}
+	text := ts.ReadFile(args[0])
+	for _, v := range varying {
+		text = regexp.MustCompile(v.what).ReplaceAllString(text, v.word)
+	}
+	text = regexp.MustCompile(`(\S)   +`).ReplaceAllString(text, "$1  ")
+	_, _ = fmt.Fprint(ts.Stdout(), text)
+}
+
+// exits runs a command and compares its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		coded, ok := err.(interface{ ExitCode() int })
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		code = coded.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// listen sets LISTEN and OPS to addresses that nobody listens at.
+func listen(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, name := range []string{"LISTEN", "OPS"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer func() { _ = listener.Close() }()
+		ts.Setenv(name, listener.Addr().String())
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"vouchsafe/config"
+	"vouchsafe/oci"
+	"vouchsafe/policy"
+	"vouchsafe/upstream"
+	"vouchsafe/verify"
+)
+
+// oneOffName is the integration that --key makes.
+const oneOffName = "command-line"
+
+// maxFile bounds a key or docker configuration that is read once.
+const maxFile = 1 << 20
+
+// oneOff makes a configuration of flags: the registries of the images, which may
+// be private, and one integration of the keys, none without keys.
+func (a *app) oneOff(refs []oci.Reference, keys []string, plainHTTP bool) (*config.Snapshot, error) {
+	snapshot := &config.Snapshot{
+		Revision: oneOffName, LoadedAt: time.Now(), Registries: map[string]*upstream.Registry{},
+		Rules: policy.Rules{Revision: oneOffName, WhenNoPolicy: policy.Deny},
+	}
+	if len(keys) > 0 {
+		in, err := oneOffIntegration(keys)
+		if err != nil {
+			return nil, usage(err)
+		}
+		snapshot.Rules.Integrations = []*verify.Integration{in}
+		snapshot.Integrations = map[string]*verify.Integration{oneOffName: in}
+	}
+	for _, ref := range refs {
+		name := ref.Repository.Registry
+		if _, made := snapshot.Registries[name]; made {
+			continue
+		}
+		registry, err := a.oneOffRegistry(name, plainHTTP)
+		if err != nil {
+			return nil, usage(err)
+		}
+		snapshot.Registries[name] = registry
+	}
+	return snapshot, nil
+}
+
+func oneOffIntegration(keys []string) (*verify.Integration, error) {
+	var spec verify.Spec
+	for _, name := range keys {
+		text, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		spec.PublicKeys = append(spec.PublicKeys, verify.PublicKeySpec{Name: name, Key: string(text)})
+	}
+	in, err := verify.NewIntegration(oneOffName, spec)
+	if err == nil {
+		return in, nil
+	}
+	// The paths of the fields say nothing to a person who wrote no document.
+	var problems []error
+	for _, problem := range oci.FieldErrors(err) {
+		file := strings.Join(keys, ", ")
+		for i, name := range keys {
+			if strings.HasPrefix(problem.Path, fmt.Sprintf("spec.publicKeys[%d]", i)) {
+				file = name
+			}
+		}
+		problems = append(problems, (&oci.FieldError{Path: "--key " + file, Message: problem.Message, Hint: problem.Hint}))
+	}
+	return nil, errors.Join(problems...)
+}
+
+// oneOffRegistry lists a registry for this run: as it is built in, else at its
+// own name, with the user's docker login if there is one.
+func (a *app) oneOffRegistry(name string, plainHTTP bool) (*upstream.Registry, error) {
+	spec := upstream.Builtin()[name]
+	spec.AllowPrivateAddresses = true
+	spec.PlainHTTP = plainHTTP
+	if path := a.dockerConfig(name); path != "" {
+		spec.Credentials = &upstream.CredentialsSpec{DockerConfigFile: path}
+		spec.Access = "Shared"
+	}
+	registry, err := upstream.NewRegistry(name, spec, readFile)
+	if err != nil {
+		return nil, fmt.Errorf("registry %s: %w", name, err)
+	}
+	return registry, nil
+}
+
+// dockerConfig returns the user's docker configuration if it holds a login for
+// the registry itself, else "". A login that only a credential helper knows is
+// said on stderr: no other program is executed.
+func (a *app) dockerConfig(registry string) string {
+	dir := a.env("DOCKER_CONFIG")
+	if dir == "" {
+		dir = filepath.Join(a.env("HOME"), ".docker")
+	}
+	path := filepath.Join(dir, "config.json")
+	text, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	var file struct {
+		Auths       map[string]struct{ Auth, Username string }
+		CredHelpers map[string]string
+		CredsStore  string
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &file)
+	}
+	if err != nil {
+		// The cause may quote the file, which holds passwords.
+		_, _ = fmt.Fprintf(a.stderr, "vouchsafe: %s cannot be read: asking %s without a login\n", path, registry)
+		return ""
+	}
+	for key, login := range file.Auths {
+		if sameRegistry(key, registry) && (login.Auth != "" || login.Username != "") {
+			return path
+		}
+	}
+	helped := file.CredsStore != ""
+	for key := range file.CredHelpers {
+		helped = helped || sameRegistry(key, registry)
+	}
+	if helped {
+		_, _ = fmt.Fprintf(a.stderr, "vouchsafe: credential helpers are not executed: asking %s without a login\n", registry)
+	}
+	return ""
+}
+
+// sameRegistry reports whether a key of a docker configuration, which may be a
+// URL, names the registry.
+func sameRegistry(key, registry string) bool {
+	if _, rest, found := strings.Cut(key, "://"); found {
+		key = rest
+	}
+	host, _, _ := strings.Cut(key, "/")
+	name, err := oci.CanonicalRegistry(host)
+	return err == nil && name == registry
+}
+
+// env returns a variable of the environment, the last of its name.
+func (a *app) env(name string) string {
+	value := ""
+	for _, entry := range a.environ {
+		if v, ok := strings.CutPrefix(entry, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// readFile reads a file that the user named, at most maxFile bytes.
+func readFile(name string) ([]byte, error) {
+	file, err := os.Open(name) //nolint:gosec // the user named the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s is larger than 1 MiB", name)
+	}
+	return text, err
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"vouchsafe/audit"
+	"vouchsafe/config"
+	"vouchsafe/internal/server"
+	"vouchsafe/policy"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway: answer /v2/ at LISTEN, and health and metrics at OPS_LISTEN.
+
+Each setting is a flag, else an environment variable, else its default. Audit records go to stdout,
+the log to stderr. Changed documents come into force within 2 s; documents with a mistake leave the
+last good ones in force, and at the start end the program with exit code 2.
+
+SIGTERM and SIGINT finish running requests; a second one ends at once.`,
+		Args: cobra.NoArgs,
+	}
+	settingFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		settings, err := config.LoadSettings(a.environ, givenFlags(cmd.Flags()))
+		if err != nil {
+			return usage(err)
+		}
+		return a.serve(cmd.Context(), settings)
+	}
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, settings config.Settings) error {
+	log := newLogger(a.stderr, settings)
+	g := &gateway{metrics: newMetrics(), log: log}
+	store, err := config.NewStore(config.LoadOptions{Settings: settings}, config.StoreConfig{Changed: g.changed, Log: log})
+	if err != nil {
+		return usage(err)
+	}
+	snapshot := store.Current()
+	g.stack = newStack(store.Current, settings, a.sink(settings), g.metrics, log)
+	defer g.stack.close()
+	listeners, err := server.Listen(ctx, server.Config{Log: log},
+		server.Endpoint{Name: "registry", Addr: settings.Listen, Handler: g.stack.handler},
+		server.Endpoint{Name: "ops", Addr: settings.OpsListen, Handler: g.ops(ctx)},
+	)
+	if err != nil {
+		return usage(err)
+	}
+	g.started(ctx, snapshot, listeners)
+	return g.run(ctx, store, listeners)
+}
+
+// sink is where audit records go.
+func (a *app) sink(settings config.Settings) audit.Sink {
+	if settings.Audit == config.AuditOff {
+		return nil
+	}
+	return audit.NewWriterSink(a.stdout)
+}
+
+// gateway is a process that serves.
+type gateway struct {
+	stack   *stack
+	metrics *metrics
+	log     *slog.Logger
+	// reload is what was wrong with the last reload; nil, or a nil inside, is
+	// nothing.
+	reload atomic.Pointer[error]
+}
+
+// ops answers health and metrics. A bad reload is shown and changes no status:
+// the gateway serves on with what it has.
+func (g *gateway) ops(ctx context.Context) http.Handler {
+	return server.Ops(server.OpsConfig{
+		Ready: func() bool { return ctx.Err() == nil },
+		Checks: []server.Check{{Name: "configuration", Probe: func() error {
+			if err := g.reload.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}}},
+		Metrics: promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
+	})
+}
+
+// started says what is served, once.
+func (g *gateway) started(ctx context.Context, snapshot *config.Snapshot, listeners *server.Group) {
+	g.metrics.reload(nil)
+	_ = g.stack.decider.Configuration(ctx, snapshot.Revision, "documents in force at start")
+	g.log.InfoContext(ctx, "serving",
+		"registry", listeners.Addr("registry").String(), "ops", listeners.Addr("ops").String(),
+		"version", readVersion().Version, "revision", snapshot.Revision,
+		"policies", len(snapshot.Rules.Policies), "enforcing", enforcing(snapshot), "integrations", len(snapshot.Rules.Integrations),
+		"registries", len(snapshot.Registries))
+	g.warn(ctx, snapshot)
+}
+
+// enforcing counts the policies that refuse.
+func enforcing(snapshot *config.Snapshot) int {
+	n := 0
+	for _, p := range snapshot.Rules.Policies {
+		if p.Behavior() == policy.InformAndEnforce {
+			n++
+		}
+	}
+	return n
+}
+
+// warn logs the remarks that did not keep the documents from loading, among them
+// that nothing is enforced.
+func (g *gateway) warn(ctx context.Context, snapshot *config.Snapshot) {
+	for _, p := range snapshot.Warnings {
+		g.log.WarnContext(ctx, p.Message, "file", p.File, "line", p.Line, "path", p.Path, "hint", p.Hint)
+	}
+}
+
+// changed is called after each reload, good or bad.
+func (g *gateway) changed(snapshot *config.Snapshot, err error) {
+	ctx := context.Background()
+	g.metrics.reload(err)
+	g.reload.Store(&err)
+	message := "documents in force"
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		message = "documents refused, the last good ones stay: " + first
+	}
+	// That it was not recorded is counted and logged by the audit log itself.
+	_ = g.stack.decider.Configuration(ctx, snapshot.Revision, message)
+	if err == nil {
+		g.warn(ctx, snapshot)
+	}
+}
+
+// run serves until ctx ends, and follows the documents meanwhile.
+func (g *gateway) run(ctx context.Context, store *config.Store, listeners *server.Group) error {
+	ctx, cancel := context.WithCancel(ctx)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		if err := store.Watch(ctx); err != nil && ctx.Err() == nil {
+			g.log.ErrorContext(ctx, "documents are not followed", "error", err)
+		}
+	}()
+	err := listeners.Serve(ctx)
+	cancel()
+	<-watching
+	if err != nil {
+		return &exitError{code: exitUnknown, err: fmt.Errorf("serve: %w", err)}
+	}
+	g.log.InfoContext(ctx, "ended")
+	return nil
+}

@@ -1,0 +1,120 @@
+package content
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"vouchsafe/oci"
+)
+
+// maxFlights bounds the resolutions that run at the same time. They outlive
+// callers that leave, so the number of connections does not bound them.
+const maxFlights = 1024
+
+// flightKey names what is being resolved: a tag or a digest, never both.
+type flightKey struct {
+	repository oci.Repository
+	tag        string
+	digest     oci.Digest
+}
+
+// flight is one resolution under way. Its result is read only after done is
+// closed.
+type flight struct {
+	done   chan struct{}
+	digest oci.Digest
+	found  *manifest
+	err    error
+}
+
+// flights lets all callers that want the same key at the same time share one
+// resolution. It runs under its own deadline: the caller that came first may
+// leave without taking it from the others.
+type flights struct {
+	timeout time.Duration
+	log     *slog.Logger
+
+	mu    sync.Mutex // guards under
+	under map[flightKey]*flight
+}
+
+func newFlights(timeout time.Duration, log *slog.Logger) *flights {
+	return &flights{timeout: timeout, log: log, under: map[flightKey]*flight{}}
+}
+
+// fetch is the work of a flight: the digest that was computed and the bytes.
+type fetch func(ctx context.Context) (oci.Digest, *manifest, error)
+
+// do returns the result of the flight for key, started with work when there is
+// none; shared tells which. Only ctx's own end makes it return early. Errors are
+// shared by those who wait and kept for nobody else.
+func (f *flights) do(ctx context.Context, key flightKey, work fetch) (digest oci.Digest, m *manifest, shared bool, err error) {
+	one, shared, err := f.join(ctx, key, work)
+	if err != nil {
+		return oci.Digest{}, nil, false, err
+	}
+	select {
+	case <-one.done:
+		return one.digest, one.found, shared, one.err
+	case <-ctx.Done():
+		return oci.Digest{}, nil, shared, fmt.Errorf("wait for %s: %w", key.repository, ctx.Err())
+	}
+}
+
+func (f *flights) join(ctx context.Context, key flightKey, work fetch) (one *flight, shared bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if one, ok := f.under[key]; ok {
+		return one, true, nil
+	}
+	if len(f.under) >= maxFlights {
+		return nil, false, &oci.Error{
+			Code: oci.CodeBusy, Reason: "too_many_resolutions",
+			Message: "too many images are being looked up at this moment", RetryAfter: time.Second,
+		}
+	}
+	one = &flight{done: make(chan struct{})}
+	f.under[key] = one
+	go f.fly(context.WithoutCancel(ctx), key, one, work)
+	return one, false, nil
+}
+
+// fly runs work to its end. Whatever happens in it, those who wait get an
+// answer, and nothing but a returned manifest is a success.
+func (f *flights) fly(ctx context.Context, key flightKey, one *flight, work fetch) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	one.err = &oci.Error{Code: oci.CodeInternal, Message: "internal error", Err: errors.New("resolution ended without a result")}
+	defer func() {
+		if p := recover(); p != nil {
+			f.log.ErrorContext(ctx, "resolution panicked", "repository", key.repository, "panic", p, "stack", string(debug.Stack()))
+			one.digest, one.found = oci.Digest{}, nil
+			one.err = &oci.Error{Code: oci.CodeInternal, Message: "internal error", Err: fmt.Errorf("resolution panicked: %v", p)}
+		}
+		cancel()
+		f.mu.Lock()
+		delete(f.under, key)
+		f.mu.Unlock()
+		close(one.done)
+	}()
+	digest, found, err := work(ctx)
+	one.digest, one.found, one.err = digest, found, ownDeadline(err)
+}
+
+// ownDeadline names the end of the flight's own time for what it is: a bare
+// context error would be taken by each caller for the end of its own request.
+func ownDeadline(err error) error {
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, ok := errors.AsType[*oci.Error](err); ok {
+		return err
+	}
+	// The cause stays readable for the log but is cut from the tree, so that no
+	// errors.Is behind us takes it for the caller's own.
+	return &oci.Error{Code: oci.CodeTimeout, Message: "the registry did not answer in time", Err: errors.New(err.Error())}
+}

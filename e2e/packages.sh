@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests need and that are missing. Where
+# that cannot be done it says what is missing and what follows from that.
+set -euo pipefail
+
+missing=()
+# The race detector is C code.
+command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+# The node of the end-to-end tests. It is started on folders of its own.
+command -v containerd >/dev/null || missing+=(containerd)
+command -v runc >/dev/null || missing+=(runc)
+if [ ${#missing[@]} = 0 ]; then
+	exit 0
+fi
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	echo "installing ${missing[*]}"
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+	exit 0
+fi
+echo "not root on Debian, so not installed: ${missing[*]}" >&2
+if ! command -v gcc >/dev/null; then
+	echo "the tests run with the race detector, which needs a C compiler: install gcc" >&2
+	exit 1
+fi
+echo "without containerd and runc the tests with a real node are skipped (or fail, as root)" >&2

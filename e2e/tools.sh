@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Prints the path of each tool that is named, one a line, and builds it first
+# where it is missing. The versions of all pinned tools are written here and
+# nowhere else. Builds are kept outside the work tree, since a cold one takes
+# minutes: $VOUCHSAFE_CACHE, else ~/.cache/vouchsafe.
+set -euo pipefail
+
+cache=${VOUCHSAFE_CACHE:-$HOME/.cache/vouchsafe}/bin
+for name in "$@"; do
+	case $name in
+	cosign2) package=github.com/sigstore/cosign/v2/cmd/cosign version=v2.6.5 ;;
+	cosign3) package=github.com/sigstore/cosign/v3/cmd/cosign version=v3.1.3 ;;
+	# Brings its formatters with it: gofumpt v0.12.0 and gci v0.13.7.
+	golangci-lint) package=github.com/golangci/golangci-lint/v2/cmd/golangci-lint version=v2.15.0 ;;
+	*) echo "tools.sh: no tool named $name; there are cosign2, cosign3 and golangci-lint" >&2; exit 2 ;;
+	esac
+	binary=${package##*/}
+	path=$cache/$binary-$version/$binary
+	if [ ! -x "$path" ]; then
+		echo "building $binary $version into $cache (some minutes, once)" >&2
+		mkdir -p "$cache"
+		build=$(mktemp -d "$cache/.build.XXXXXX")
+		trap 'rm -rf "$build"' EXIT
+		GOBIN=$build CGO_ENABLED=0 GOFLAGS=-trimpath go install "$package@$version" >&2
+		mkdir -p "${path%/*}"
+		# Renamed into place, so that a build that was cut short is never taken for a tool.
+		mv "$build/$binary" "$path"
+		rm -rf "$build"
+	fi
+	echo "$path"
+done

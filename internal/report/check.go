@@ -1,0 +1,89 @@
+package report
+
+import (
+	"strings"
+
+	"vouchsafe/oci"
+	"vouchsafe/policy"
+	"vouchsafe/verify"
+)
+
+// Check is what the policies decide about one image, and why.
+type Check struct {
+	Verification
+	Verdict policy.Verdict `json:"verdict"`
+	// Policies are all that matched.
+	Policies []policy.Outcome `json:"policies"`
+	Reasons  []string         `json:"reasons"`
+	// Message is the one line that a puller would get.
+	Message string `json:"message"`
+	// Decision is the id of the decision, as in its audit record; empty when
+	// none was made.
+	Decision string `json:"decision,omitempty"`
+}
+
+// NewCheck reports a decision about the image that was asked for as image.
+func NewCheck(image oci.Reference, d policy.Decision) Check {
+	return Check{
+		Verification: NewVerification(image, d.Image.Digest, d.Results),
+		Verdict:      d.Verdict,
+		Policies:     d.Policies,
+		Reasons:      d.Reasons,
+		Message:      d.Message,
+		Decision:     d.ID,
+	}.filled()
+}
+
+// Undecided reports an image that could not be read, so that nothing was
+// decided about it. One of a registry that is not listed is refused, as a pull
+// of it would be.
+func Undecided(image string, cause error) Check {
+	v := Unread(image, nil, cause)
+	verdict, reason := policy.Unavailable, "FETCH_FAILED"
+	if oci.CodeOf(cause) == oci.CodeNotListed {
+		verdict, reason = policy.Deny, "REGISTRY_NOT_LISTED"
+	}
+	message := v.Message
+	v.Message = ""
+	return Check{Verification: v, Verdict: verdict, Reasons: []string{reason}, Message: message}.filled()
+}
+
+// filled replaces nil lists: a program that reads the JSON meets a list always.
+func (c Check) filled() Check {
+	if c.Policies == nil {
+		c.Policies = []policy.Outcome{}
+	}
+	if c.Reasons == nil {
+		c.Reasons = []string{}
+	}
+	if c.Results == nil {
+		c.Results = []verify.Result{}
+	}
+	return c
+}
+
+// Checks are a [Tabler]: a line for each image, and when wide a line for each
+// result and each signature behind it.
+type Checks []Check
+
+// Tables implements [Tabler].
+func (all Checks) Tables(wide bool) []Grid {
+	decisions := Grid{Head: []string{"IMAGE", "VERDICT", "POLICIES", "REASONS", "MESSAGE"}}
+	var behind Verifications
+	for _, c := range all {
+		var names []string
+		for _, p := range c.Policies {
+			names = append(names, p.Name)
+		}
+		decisions.Rows = append(decisions.Rows, []string{
+			c.Image, c.Verdict.String(), strings.Join(names, ","), strings.Join(c.Reasons, ","), c.Message,
+		})
+		if len(c.Results) > 0 {
+			behind = append(behind, c.Verification)
+		}
+	}
+	if !wide {
+		return []Grid{decisions}
+	}
+	return append([]Grid{decisions}, behind.Tables(true)...)
+}

@@ -1,0 +1,22 @@
+package policy
+
+// Reasons of a decision that are not a [vouchsafe/verify.Reason].
+const (
+	// ReasonUnsigned is of a result that found no signature at all.
+	ReasonUnsigned = "UNSIGNED"
+	// ReasonUntrusted is of a result that is Untrusted without saying why.
+	ReasonUntrusted = "UNTRUSTED"
+	// ReasonUnavailable is of a result that is Unavailable without saying why.
+	ReasonUnavailable = "UNAVAILABLE"
+	// ReasonNoPolicy is of an image that no policy matches, when such images are
+	// refused.
+	ReasonNoPolicy = "NO_POLICY"
+	// ReasonLineageUnavailable means that it could not be read or written which
+	// index lists which manifest.
+	ReasonLineageUnavailable = "LINEAGE_UNAVAILABLE"
+	// ReasonAuditFailed means that the record of the decision could not be
+	// written.
+	ReasonAuditFailed = "AUDIT_FAILED"
+	// ReasonInternal means that the decision failed by a bug of the gateway.
+	ReasonInternal = "INTERNAL"
+)

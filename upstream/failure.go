@@ -1,0 +1,149 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"vouchsafe/oci"
+)
+
+// Words in [oci.Error.Reason] of this package, beside those that package oci
+// names. They are stable.
+const (
+	reasonAddress   = "address_refused"
+	reasonConnect   = "connect"
+	reasonHeader    = "header"
+	reasonIdle      = "idle"
+	reasonTotal     = "total"
+	reasonCut       = "interrupted"
+	reasonStatus    = "status"
+	reasonRealm     = "token_realm"
+	reasonToken     = "token"
+	reasonRedirect  = "redirect"
+	reasonEncoding  = "content_encoding"
+	reasonTooLarge  = "too_large"
+	reasonDigest    = "digest_mismatch"
+	reasonRange     = "range"
+	reasonAnswer    = "bad_answer"
+	maxRetryAfter   = time.Hour
+	maxErrorBody    = 16 << 10
+	notReadable     = "no such repository, or not readable by the gateway"
+	codeNameUnknown = "NAME_UNKNOWN"
+)
+
+// errIdle and errTotal are why a request of ours was ended by ourselves.
+var (
+	errIdle  = errors.New("no byte arrived within the idle timeout")
+	errTotal = errors.New("the whole answer took too long")
+)
+
+// trouble is an error of CodeUpstream about what.
+func trouble(reason, what, format string, args ...any) *oci.Error {
+	return &oci.Error{Code: oci.CodeUpstream, Reason: reason, Message: what + ": " + fmt.Sprintf(format, args...)}
+}
+
+// transportFailure classes an error of a request, or of reading its answer.
+// caller is the context of whoever asked: its end is wrapped, since it says
+// nothing about the upstream; running is the request's own, whose cause tells
+// which of our limits ended it.
+func transportFailure(caller, running context.Context, what, reason string, err error) error {
+	if callerErr := caller.Err(); callerErr != nil {
+		return fmt.Errorf("%s: %w", what, callerErr)
+	}
+	e := trouble(reason, what, "no connection to the registry")
+	e.Err = err
+	switch reason {
+	case reasonHeader:
+		e.Message = what + ": the registry did not answer"
+	case reasonCut:
+		e.Message = what + ": the answer broke off"
+	}
+	cause := context.Cause(running)
+	refused, isRefused := errors.AsType[*addressError](err)
+	timeout, isNet := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(cause, errIdle):
+		e.Code, e.Reason, e.Message = oci.CodeTimeout, reasonIdle, what+": the answer stalled"
+	case errors.Is(cause, errTotal), errors.Is(cause, context.DeadlineExceeded):
+		e.Code, e.Reason, e.Message = oci.CodeTimeout, reasonTotal, what+": the answer took too long"
+	case isRefused:
+		e.Reason = reasonAddress
+		e.Message = fmt.Sprintf("%s: the address of %.200s is %s", what, refused.target, refused.class)
+		if refused.class == classPrivate {
+			e.Message += "; its Registry document does not allow that (allowPrivateAddresses, tokenHosts, redirectHosts)"
+		}
+	case isNet && timeout.Timeout():
+		e.Code, e.Message = oci.CodeTimeout, what+": the registry did not answer in time"
+	}
+	return e
+}
+
+// statusFailure turns an answer that is no success into an error, and ends it.
+// gone is the class of a 404; with CodeUpstream that says nothing in particular.
+func statusFailure(what string, gone oci.Code, a *answer) error {
+	defer a.drain()
+	e := &oci.Error{Code: oci.CodeUpstream, Reason: reasonStatus, Message: fmt.Sprintf("%s: the registry answered %d", what, a.status)}
+	switch a.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Code, e.Reason, e.Message = oci.CodeUnauthorized, "", notReadable
+		e.Err = fmt.Errorf("%s: status %d", what, a.status)
+	case http.StatusNotFound:
+		if gone == oci.CodeUpstream {
+			return e
+		}
+		e.Code, e.Reason, e.Message = gone, "", what+": the registry does not have it"
+		// Only manifests are told apart: of a blob the repository is known.
+		if e.Code == oci.CodeManifestUnknown && a.says(codeNameUnknown) {
+			e.Code = oci.CodeNameUnknown
+		}
+	case http.StatusTooManyRequests:
+		e.Code, e.Reason, e.Message = oci.CodeBusy, "", what+": the registry asks for fewer requests"
+		e.RetryAfter = retryAfter(a.header.Get("Retry-After"), a.now())
+	}
+	return e
+}
+
+// says reports whether the body is an error list with code (OCI distribution
+// specification 1.1, "Error Codes").
+func (a *answer) says(code string) bool {
+	b, err := io.ReadAll(io.LimitReader(a.body, maxErrorBody))
+	if err != nil {
+		return false
+	}
+	var list struct {
+		Errors []struct{ Code string }
+	}
+	if json.Unmarshal(b, &list) != nil {
+		return false
+	}
+	for _, e := range list.Errors {
+		if e.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// retryAfter reads a Retry-After header, seconds or a date (RFC 9110, section
+// 10.2.3), clamped to an hour; zero when there is none that can be read.
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	} else if errors.Is(err, strconv.ErrRange) {
+		return maxRetryAfter
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(date.Sub(now), 0), maxRetryAfter)
+}

@@ -1,0 +1,88 @@
+package verify
+
+import (
+	"context"
+	"time"
+)
+
+// judge returns what in makes of a flight's evidence: judged once for all
+// callers, then kept. The error is ctx's own.
+func (v *Verifier) judge(ctx context.Context, from *flight, in *Integration) (Result, error) {
+	one := from.judgement(in)
+	select {
+	case <-one.done:
+		return one.result, nil
+	default:
+	}
+	select {
+	case v.judging <- struct{}{}:
+		defer func() { <-v.judging }()
+	case <-one.done:
+		return one.result, nil
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+	one.once.Do(func() {
+		defer close(one.done)
+		one.result = v.judgeAndKeep(ctx, from, in)
+	})
+	return one.result, nil
+}
+
+// judgeAndKeep judges, fills in when in last verified the image, and keeps the
+// result for its lifetime.
+func (v *Verifier) judgeAndKeep(ctx context.Context, from *flight, in *Integration) Result {
+	begin := time.Now()
+	result := Judge(from.evidence, in, v.cfg.Now())
+	v.keep(ctx, from, in, &result)
+	v.cfg.Observe(result, from.took+time.Since(begin))
+	return result
+}
+
+// judgeKept judges evidence that was kept. A Verified counts as long as it
+// would have been kept from the start; any other only within its own lifetime,
+// and is not kept longer for being judged late.
+func (v *Verifier) judgeKept(ctx context.Context, from *flight, in *Integration) (Result, bool, error) {
+	select {
+	case v.judging <- struct{}{}:
+		defer func() { <-v.judging }()
+	case <-ctx.Done():
+		return Result{}, false, ctx.Err()
+	}
+	begin := time.Now()
+	result := Judge(from.evidence, in, v.cfg.Now())
+	if !v.cfg.Now().Before(v.until(result)) {
+		return Result{}, false, nil
+	}
+	v.keep(ctx, from, in, &result)
+	v.cfg.Observe(result, time.Since(begin))
+	return result, true, nil
+}
+
+func (v *Verifier) keep(ctx context.Context, from *flight, in *Integration, result *Result) {
+	// What was found out is worth keeping although the caller may have left.
+	ctx = context.WithoutCancel(ctx)
+	key := CacheKey{from.subject.repository, from.subject.digest, in.Name(), in.Revision()}
+	if result.Status == Unavailable {
+		if old, _, found := v.cache.Get(ctx, key); found {
+			result.LastVerifiedAt = old.lastVerified()
+		}
+	}
+	v.cache.Put(ctx, key, *result, v.until(*result))
+}
+
+// until is when result stops counting, from when its evidence was collected.
+func (v *Verifier) until(result Result) time.Time {
+	switch result.Status {
+	case Verified:
+		end := result.CollectedAt.Add(v.cfg.VerifiedTTL)
+		if !result.EndsAt.IsZero() && result.EndsAt.Before(end) {
+			return result.EndsAt
+		}
+		return end
+	case Unsigned, Untrusted:
+		return result.CollectedAt.Add(v.cfg.RejectedTTL)
+	default:
+		return result.CollectedAt.Add(v.cfg.UnavailableTTL)
+	}
+}
