@@ -49,10 +49,16 @@ func newWorld(t *testing.T, change func(*world, *proxy.Config)) *world {
 		change(w, &cfg)
 	}
 	cfg.Revision = func() string { return w.revision() }
-	server := httptest.NewServer(proxy.New(&w.resolver, &w.upstream, &w.decider, cfg))
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.url = serve(t, proxy.New(&w.resolver, &w.upstream, &w.decider, cfg))
 	return w
+}
+
+// serve serves h on loopback until the test ends.
+func serve(t *testing.T, h http.Handler) (url string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // calls are what was asked behind the handler, in order.
