@@ -7,7 +7,6 @@ import (
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
-	"vouchsafe/verify"
 )
 
 // Version is the version of the record's shape. Fields may be added under it,
@@ -85,12 +84,14 @@ type Decision struct {
 
 // Result is what one integration said.
 type Result struct {
-	Integration string        `json:"integration"`
-	Status      verify.Status `json:"status"`
-	Signer      string        `json:"signer,omitempty"`
-	Issuer      string        `json:"issuer,omitempty"`
-	LogIndex    *int64        `json:"logIndex,omitempty"`
-	Reason      verify.Reason `json:"reason,omitempty"`
+	Integration string `json:"integration"`
+	// Status is "Verified", "Unsigned", "Untrusted" or "Unavailable".
+	Status   string `json:"status"`
+	Signer   string `json:"signer,omitempty"`
+	Issuer   string `json:"issuer,omitempty"`
+	LogIndex *int64 `json:"logIndex,omitempty"`
+	// Reason is empty for Verified and for Unsigned.
+	Reason string `json:"reason,omitempty"`
 	// InheritedFrom is the index whose result this is.
 	InheritedFrom oci.Digest `json:"inheritedFrom,omitzero"`
 }
@@ -116,8 +117,8 @@ func newRecord(request policy.Request, d policy.Decision, replica string) Record
 	for i := range d.Results {
 		from := &d.Results[i]
 		r.Results[i] = Result{
-			Integration: from.Integration, Status: from.Status, Signer: from.Signer, Issuer: from.Issuer,
-			LogIndex: from.LogIndex, Reason: from.Reason, InheritedFrom: from.InheritedFrom,
+			Integration: from.Integration, Status: from.Status.String(), Signer: from.Signer, Issuer: from.Issuer,
+			LogIndex: from.LogIndex, Reason: string(from.Reason), InheritedFrom: from.InheritedFrom,
 		}
 	}
 	// Readers find an empty list rather than null.

@@ -22,6 +22,15 @@ var (
 // Kubernetes. The value must look like one too, so that a misspelt setting that
 // ends in PORT is not swallowed.
 func isServiceLink(name, value string) bool {
+	if part := linkPart.FindStringSubmatch(name); part != nil {
+		switch part[1] {
+		case "PROTO":
+			return slices.Contains(linkSchemes, value)
+		case "PORT":
+			return isPort(value)
+		}
+		return isAddress(value)
+	}
 	switch {
 	case serviceHost.MatchString(name):
 		return isAddress(value)
@@ -29,20 +38,12 @@ func isServiceLink(name, value string) bool {
 		return isPort(value)
 	case linkURL.MatchString(name):
 		scheme, _, found := strings.Cut(value, "://")
-		return found && slices.Contains([]string{"tcp", "udp", "sctp"}, scheme)
+		return found && slices.Contains(linkSchemes, scheme)
 	}
-	part := linkPart.FindStringSubmatch(name)
-	if part == nil {
-		return false
-	}
-	switch part[1] {
-	case "PROTO":
-		return slices.Contains([]string{"tcp", "udp", "sctp"}, value)
-	case "PORT":
-		return isPort(value)
-	}
-	return isAddress(value)
+	return false
 }
+
+var linkSchemes = []string{"tcp", "udp", "sctp"}
 
 func isAddress(value string) bool {
 	_, err := netip.ParseAddr(value)

@@ -18,7 +18,7 @@ const (
 	effective = 2 * time.Second
 	// enough is how many answers are wanted of the time when a change has to be
 	// in force.
-	enough = 400
+	enough = 1000
 	// clients is how many ask at once.
 	clients = 16
 )

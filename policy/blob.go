@@ -13,10 +13,10 @@ import (
 // is one in a repository without a policy where such images are denied. About a
 // blob of which nothing is known there is nothing to say: it is served.
 func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Digest) (decision Decision, err error) {
-	now := e.now()
-	d := Decision{ID: e.newID(now), Time: now, Cached: true}
-	d.Image = oci.Reference{Repository: request.Reference.Repository, Digest: blob}
+	d := Decision{Image: oci.Reference{Repository: request.Reference.Repository, Digest: blob}, Cached: true}
 	defer e.contain(&d, &decision, &err)
+	d.Time = e.now()
+	d.ID = e.newID(d.Time)
 	if blob.IsZero() {
 		return broken(d), fmt.Errorf("decide blob of %s: no digest", d.Image.Repository)
 	}

@@ -43,9 +43,10 @@ var _ Decider = (*Engine)(nil)
 // an enforcing policy would let through becomes Unavailable, so that its
 // children are not denied later for a reason that nobody sees.
 func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (decision Decision, err error) {
-	now := e.now()
-	d := Decision{ID: e.newID(now), Time: now, Image: image.Reference, MediaType: image.MediaType}
+	d := Decision{Image: image.Reference, MediaType: image.MediaType}
 	defer e.contain(&d, &decision, &err)
+	d.Time = e.now()
+	d.ID = e.newID(d.Time)
 	if image.Reference.Digest.IsZero() || image.Manifest.Kind != oci.KindImage && image.Manifest.Kind != oci.KindIndex {
 		return broken(d), fmt.Errorf("decide %s: the image has no digest or no manifest", image.Reference)
 	}

@@ -78,7 +78,11 @@ func (n naming) parse(path, rawQuery string) (request, error) {
 	if err := checkPlain(path); err != nil {
 		return request{}, err
 	}
-	q, name, last := split(strings.TrimPrefix(path, "/v2/"))
+	rest, found := strings.CutPrefix(path, "/v2/")
+	if !found {
+		return request{}, errNoRoute()
+	}
+	q, name, last := split(rest)
 	if q.op == opOther {
 		return q, errNoRoute()
 	}

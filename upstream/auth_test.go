@@ -157,21 +157,28 @@ func TestBearerFlows(t *testing.T) {
 }
 
 func TestBearerTokenIsFetchedOnceForManyRequests(t *testing.T) {
-	var tokens atomic.Int64
-	release := make(chan struct{})
-	s, _ := tokenServer(t, func(w http.ResponseWriter, _ *http.Request) {
-		tokens.Add(1)
-		<-release
-		writeString(w, `{"access_token":"T1"}`)
-	})
-	var challenged sync.WaitGroup
-	client := openWith(t, s.host(), s.spec(), nil, upstream.Config{Observe: func(_ string, status int, _ time.Duration) {
-		if status == http.StatusUnauthorized {
-			challenged.Done()
-		}
-	}})
 	const many = 20
-	challenged.Add(many)
+	var tokens, arrived atomic.Int64
+	all := make(chan struct{})
+	g := &gate{}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/token":
+			tokens.Add(1)
+			writeString(w, `{"access_token":"T1"}`)
+		case r.Header.Get("Authorization") == "":
+			// Nobody is challenged before everybody has asked.
+			if arrived.Add(1) == many {
+				close(all)
+			}
+			<-all
+			g.pass(w, r)
+		case g.pass(w, r):
+			writeString(w, "{}")
+		}
+	})
+	g.set("Bearer T1", s.challenge())
+	client := open(t, s.host(), s.spec(), nil)
 	var group sync.WaitGroup
 	for range many {
 		group.Go(func() {
@@ -180,8 +187,6 @@ func TestBearerTokenIsFetchedOnceForManyRequests(t *testing.T) {
 			}
 		})
 	}
-	challenged.Wait()
-	close(release)
 	group.Wait()
 	if got := tokens.Load(); got != 1 {
 		t.Errorf("got %d token requests, want 1", got)
@@ -298,13 +303,18 @@ func TestTokenServiceThatFailedIsAskedForAgain(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		writeString(w, `{"token":"T1","expires_in":0.001}`)
+		writeString(w, `{"token":"T1"}`)
 	})
-	client := open(t, s.host(), s.spec(), nil)
+	var clock atomic.Int64
+	start := time.Now()
+	client := openWith(t, s.host(), s.spec(), nil, upstream.Config{
+		Now: func() time.Time { return start.Add(time.Duration(clock.Load())) },
+	})
 	if _, err := client.GetManifest(t.Context(), s.image()); err != nil {
 		t.Fatal(err)
 	}
 	broken.Store(true)
+	clock.Store(int64(time.Hour))
 	_, err := client.GetManifest(t.Context(), s.image())
 	wantCode(t, err, oci.CodeUpstream, "status")
 	broken.Store(false)

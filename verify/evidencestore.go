@@ -30,6 +30,7 @@ type evidenceStore struct {
 type stored struct {
 	Evidence
 	number uint64
+	tried  *triedSet
 }
 
 func newEvidenceStore(most int64) *evidenceStore {
@@ -73,7 +74,7 @@ func (s *evidenceStore) put(about subject, evidence Evidence, oldest time.Time) 
 	}
 	s.bytes += size
 	s.last++
-	s.lru.Add(about, stored{evidence, s.last})
+	s.lru.Add(about, stored{evidence, s.last, &triedSet{}})
 }
 
 func sizeOf(e Evidence) int64 {

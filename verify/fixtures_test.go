@@ -1,9 +1,11 @@
 package verify_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -57,6 +59,45 @@ func TestFixtures(t *testing.T) {
 		t.Errorf("with the referrers API (-) and by the referrers tag (+) differ:\n%s", diff)
 	}
 	golden(t, "testdata/fixtures.golden", perRegistry[true])
+}
+
+// forbidden is a network that must not be used.
+type forbidden struct{ t *testing.T }
+
+func (f forbidden) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.t.Errorf("asked %s", r.URL)
+	return nil, errors.New("forbidden")
+}
+
+// TestJudgeAsksNobody judges with an environment that would change what cosign
+// trusts, and without a network.
+func TestJudgeAsksNobody(t *testing.T) {
+	for _, name := range []string{"SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "TUF_ROOT", "HOME"} {
+		t.Setenv(name, filepath.Join(t.TempDir(), "missing"))
+	}
+	t.Setenv("TUF_MIRROR", "http://127.0.0.1:9")
+	t.Setenv("COSIGN_MAX_ATTACHMENT_SIZE", "1")
+	host, images := loadFixtures(t, true)
+	source := newSource()
+	defer source.close()
+	collector := &verify.Collector{Source: source}
+	k1 := keyed(t, "k1", "k1")
+	var all []verify.Evidence
+	for _, image := range images {
+		all = append(all, collector.Collect(t.Context(), oci.Repository{Registry: host, Path: image.repository}, image.digest))
+	}
+	usual := http.DefaultTransport
+	http.DefaultTransport = forbidden{t}
+	defer func() { http.DefaultTransport = usual }()
+	good := 0
+	for _, evidence := range all {
+		if verify.Judge(evidence, k1, time.Now()).Status == verify.Verified {
+			good++
+		}
+	}
+	if good != 12 {
+		t.Errorf("got %d Verified, want 12", good)
+	}
 }
 
 func golden(t *testing.T, path, got string) {

@@ -18,7 +18,7 @@ import (
 // the same with other things around it.
 func FuzzSimpleSigning(f *testing.F) {
 	digest := someImage("a")
-	s := newSigner(f)
+	s := fixedSigner(f)
 	in := s.integration(f, "k")
 	good := s.layer(f, digest)
 	f.Add(good.payload, good.annotations[signatureAnnotation], "", "")
@@ -44,7 +44,7 @@ func FuzzSimpleSigning(f *testing.F) {
 // statement that the key signed.
 func FuzzBundle(f *testing.F) {
 	digest := someImage("a")
-	s := newSigner(f)
+	s := fixedSigner(f)
 	in := s.integration(f, "k")
 	payload := statement(digest, signPredicate)
 	f.Add(s.envelope(f, payload))
@@ -86,7 +86,7 @@ func FuzzBundle(f *testing.F) {
 
 // FuzzPublicKey gives any text as a key: never a panic, never an echo of it.
 func FuzzPublicKey(f *testing.F) {
-	s := newSigner(f)
+	s := fixedSigner(f)
 	f.Add(s.pem(f))
 	f.Add("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")
 	f.Add("c2VjcmV0")

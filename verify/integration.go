@@ -106,19 +106,24 @@ func (i *Integration) Name() string { return i.name }
 func (i *Integration) Revision() string { return i.revision }
 
 // Wants says in a few words which signers would satisfy, for messages: the
-// names of the keys, of which it lists at most five.
+// names of the keys, of which it lists the first few.
 func (i *Integration) Wants() string { return i.wants }
 
+// describe keeps to one short line: at least one name, at most five.
 func (i *Integration) describe() string {
-	const most = 5
-	var names []string
-	for _, k := range i.keys {
-		names = append(names, k.Name)
+	const mostNames, mostBytes = 5, 200
+	var text strings.Builder
+	for n, k := range i.keys {
+		if n == mostNames || n > 0 && text.Len()+len(k.Name) > mostBytes {
+			fmt.Fprintf(&text, " and %d more", len(i.keys)-n)
+			break
+		}
+		if n > 0 {
+			text.WriteString(", ")
+		}
+		text.WriteString(k.Name)
 	}
-	if extra := len(names) - most; extra > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), extra)
-	}
-	return strings.Join(names, ", ")
+	return text.String()
 }
 
 // hash does not depend on the order of the keys, nor on how their PEM was laid

@@ -33,7 +33,7 @@ func (v *Verifier) judge(ctx context.Context, from *flight, in *Integration) (Re
 // result for its lifetime.
 func (v *Verifier) judgeAndKeep(ctx context.Context, from *flight, in *Integration) Result {
 	begin := time.Now()
-	result := Judge(from.evidence, in, v.cfg.Now())
+	result := Judge(from.evidence, in, v.cfg.Now()) //nolint:contextcheck // it is pure and has no context
 	v.keep(ctx, from, in, &result)
 	v.cfg.Observe(result, from.took+time.Since(begin))
 	return result
@@ -50,7 +50,7 @@ func (v *Verifier) judgeKept(ctx context.Context, from *flight, in *Integration)
 		return Result{}, false, ctx.Err()
 	}
 	begin := time.Now()
-	result := Judge(from.evidence, in, v.cfg.Now())
+	result := Judge(from.evidence, in, v.cfg.Now()) //nolint:contextcheck // it is pure and has no context
 	if !v.cfg.Now().Before(v.until(result)) {
 		return Result{}, false, nil
 	}

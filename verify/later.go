@@ -5,16 +5,21 @@ import (
 	"sync"
 )
 
-// maxLater bounds the images that wait to be judged after their answers. What
-// comes when it is full is dropped: it is judged when it is next asked for.
-const maxLater = 256
+const (
+	// maxLater bounds the images that wait to be judged after their answers.
+	// What comes when it is full is dropped: it is judged when it is next asked
+	// for.
+	maxLater = 256
+	// lateWorkers bounds how many of them are judged at once.
+	lateWorkers = 4
+)
 
 // later is work that nobody waits for.
 type later struct {
 	// mu guards what follows.
 	mu      sync.Mutex
 	queue   []lateWork
-	working bool
+	workers int
 	dropped uint64
 }
 
@@ -23,12 +28,20 @@ type later struct {
 type lateWork struct {
 	about  subject
 	others []*Integration
+	// collect is true when evidence may be asked for.
+	collect bool
 }
 
 // judgeLater has others judged from the evidence at hand, without anyone
-// waiting for it.
-func (v *Verifier) judgeLater(ctx context.Context, about subject, others []*Integration) {
-	if len(others) == 0 {
+// waiting for it; with collect, evidence is asked for where none is at hand.
+// Each evidence is judged under each integration once.
+func (v *Verifier) judgeLater(ctx context.Context, work lateWork) {
+	if len(work.others) == 0 {
+		return
+	}
+	kept, found := v.evidence.get(work.about)
+	found = found && v.young(kept.CollectedAt, v.cfg.VerifiedTTL)
+	if !found && !work.collect || found && kept.tried.all(work.others) {
 		return
 	}
 	v.mu.Lock()
@@ -42,11 +55,11 @@ func (v *Verifier) judgeLater(ctx context.Context, about subject, others []*Inte
 		v.later.dropped++
 		return
 	}
-	v.later.queue = append(v.later.queue, lateWork{about, others})
-	if v.later.working {
+	v.later.queue = append(v.later.queue, work)
+	if v.later.workers == lateWorkers {
 		return
 	}
-	v.later.working = true
+	v.later.workers++
 	ctx = context.WithoutCancel(ctx)
 	v.running.Go(func() { v.work(ctx) })
 }
@@ -56,7 +69,7 @@ func (v *Verifier) work(ctx context.Context) {
 	for {
 		v.later.mu.Lock()
 		if len(v.later.queue) == 0 {
-			v.later.queue, v.later.working = nil, false
+			v.later.workers--
 			v.later.mu.Unlock()
 			return
 		}
@@ -73,15 +86,27 @@ func (v *Verifier) judgeOthers(ctx context.Context, work lateWork) {
 			internalProblem(v.cfg.Log, r)
 		}
 	}()
-	evidence, found := v.evidence.get(work.about)
-	if !found {
-		return
+	ctx, cancel := context.WithTimeout(ctx, 2*v.cfg.Timeout)
+	defer cancel()
+	kept, found := v.evidence.get(work.about)
+	if !found || !v.young(kept.CollectedAt, v.cfg.VerifiedTTL) {
+		if !work.collect || v.isClosed() {
+			return
+		}
+		if _, err := v.fly(ctx, work.about, kept.number, nil); err != nil {
+			return
+		}
+		if kept, found = v.evidence.get(work.about); !found {
+			return
+		}
 	}
-	from := landed(work.about, evidence.Evidence)
+	from := landed(work.about, kept.Evidence)
 	for _, in := range work.others {
-		q := Query{Repository: work.about.repository, Digest: work.about.digest}
-		key := CacheKey{q.Repository, q.Digest, in.Name(), in.Revision()}
-		if result, fresh, ok := v.cache.Get(ctx, key); ok && fresh && !result.CollectedAt.Before(evidence.CollectedAt) {
+		if !kept.tried.first(in) {
+			continue
+		}
+		key := CacheKey{work.about.repository, work.about.digest, in.Name(), in.Revision()}
+		if result, fresh, ok := v.cache.Get(ctx, key); ok && fresh && !result.CollectedAt.Before(kept.CollectedAt) {
 			continue
 		}
 		if _, _, err := v.judgeKept(ctx, from, in); err != nil {
@@ -90,10 +115,48 @@ func (v *Verifier) judgeOthers(ctx context.Context, work lateWork) {
 	}
 }
 
+func (v *Verifier) isClosed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.closed
+}
+
 // Dropped returns how many images were not judged for other integrations
 // because too many waited.
 func (v *Verifier) Dropped() uint64 {
 	v.later.mu.Lock()
 	defer v.later.mu.Unlock()
 	return v.later.dropped
+}
+
+// triedSet is under which integrations one evidence was judged later.
+type triedSet struct {
+	mu  sync.Mutex
+	set map[judgementKey]bool
+}
+
+// first reports whether in is new to the set, and adds it.
+func (t *triedSet) first(in *Integration) bool {
+	key := judgementKey{in.Name(), in.Revision()}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.set[key] {
+		return false
+	}
+	if t.set == nil {
+		t.set = map[judgementKey]bool{}
+	}
+	t.set[key] = true
+	return true
+}
+
+func (t *triedSet) all(integrations []*Integration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, in := range integrations {
+		if !t.set[judgementKey{in.Name(), in.Revision()}] {
+			return false
+		}
+	}
+	return true
 }

@@ -90,7 +90,10 @@ type Query struct {
 	// Needed are the integrations that the caller waits for.
 	Needed []*Integration
 	// Others are judged from the same evidence after the answer, so that each
-	// image has a result for each integration. May be nil.
+	// image has a result for each integration. When every result of Needed was
+	// kept, nothing is asked for on their behalf; when nothing is needed at all,
+	// evidence is collected for them, unless it was within VerifiedTTL. May be
+	// nil.
 	Others []*Integration
 	// MaxAge makes results and evidence older than it not count; zero means
 	// their own lifetimes.

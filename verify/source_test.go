@@ -57,8 +57,7 @@ func (s *httpSource) Referrers(ctx context.Context, repository oci.Repository, s
 	answer := oci.Referrers{Supported: true}
 	for page := subject.String(); page != ""; {
 		body, header, err := s.get(ctx, repository, "referrers", page, oci.MaxManifestBytes)
-		switch oci.CodeOf(err) {
-		case oci.CodeManifestUnknown, oci.CodeUnsupported:
+		if code := oci.CodeOf(err); code == oci.CodeManifestUnknown || code == oci.CodeUnsupported {
 			return oci.Referrers{}, nil
 		}
 		if err != nil {

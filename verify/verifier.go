@@ -132,6 +132,9 @@ func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) {
 		missing++
 	}
 	if missing == 0 {
+		if len(q.Needed) == 0 {
+			v.judgeLater(ctx, lateWork{about: subject{q.Repository, q.Digest}, others: q.Others, collect: true})
+		}
 		return results, nil
 	}
 	if err := v.fill(ctx, q, results); err != nil {
@@ -161,7 +164,7 @@ func (v *Verifier) fill(ctx context.Context, q Query, results []Result) error {
 		}
 	}
 	if complete(results) {
-		v.judgeLater(ctx, about, q.Others)
+		v.judgeLater(ctx, lateWork{about: about, others: q.Others})
 		return nil
 	}
 	from, err := v.fly(ctx, about, kept.number, v.preferred(ctx, q))
@@ -176,7 +179,7 @@ func (v *Verifier) fill(ctx context.Context, q Query, results []Result) error {
 			return err
 		}
 	}
-	v.judgeLater(ctx, about, q.Others)
+	v.judgeLater(ctx, lateWork{about: about, others: q.Others})
 	return nil
 }
 
@@ -247,8 +250,9 @@ func (v *Verifier) Evidence(ctx context.Context, repository oci.Repository, dige
 	return from.evidence, nil
 }
 
-// Close waits for the work that goes on after answers. Results that are asked
-// for afterwards are still given, but nothing goes on behind them.
+// Close waits for the work that goes on after answers; what has not begun to ask
+// a registry by then does not. Results that are asked for afterwards are still
+// given, but nothing goes on behind them.
 func (v *Verifier) Close() {
 	v.mu.Lock()
 	v.closed = true

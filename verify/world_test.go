@@ -47,19 +47,21 @@ func newSigner(t testing.TB) signer {
 	return signer{key, crypto.SHA256}
 }
 
+// fixedSigner is the same in every process, as a fuzzer's workers need it.
+func fixedSigner(t testing.TB) signer {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{7}, 32))
+	check(t, err)
+	return signer{key, crypto.SHA256}
+}
+
 func (s signer) sign(t testing.TB, message []byte) []byte {
 	t.Helper()
 	digest := message
-	switch s.hash {
-	case crypto.SHA256:
-		sum := sha256.Sum256(message)
-		digest = sum[:]
-	case crypto.SHA384:
-		sum := sha512.Sum384(message)
-		digest = sum[:]
-	case crypto.SHA512:
-		sum := sha512.Sum512(message)
-		digest = sum[:]
+	if s.hash != 0 {
+		h := s.hash.New()
+		h.Write(message)
+		digest = h.Sum(nil)
 	}
 	signature, err := s.key.Sign(rand.Reader, digest, s.hash)
 	check(t, err)

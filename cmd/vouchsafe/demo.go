@@ -57,6 +57,7 @@ func (a *app) demo(ctx context.Context, script bool) error {
 	}
 	say(a.stdout, "\n%d pulls, each ended as it must.\n", len(got))
 	if script {
+		demoMore(a.stdout)
 		return nil
 	}
 	demoTry(a.stdout, g.gateway, g.ops)

@@ -40,55 +40,52 @@ type outcome struct {
 	reason string
 	// message is what a refused client is told.
 	message string
-	// blobs is how many blobs followed.
-	blobs int
 }
 
 // pull asks for an image. An error means that the gateway broke its word: other
 // bytes than the digest says, or HEAD and GET that differ.
 func (c *puller) pull(ctx context.Context, p pull) (outcome, error) {
 	path := "/v2/" + p.repository + "/manifests/" + p.reference
-	head, _, err := c.do(ctx, http.MethodHead, path)
+	head, err := c.do(ctx, http.MethodHead, path)
 	if err != nil {
 		return outcome{}, err
 	}
-	answer, body, err := c.do(ctx, http.MethodGet, path)
+	answer, err := c.do(ctx, http.MethodGet, path)
 	if err != nil {
 		return outcome{}, err
 	}
-	got := outcome{status: answer.StatusCode}
-	got.decision, got.verdict, _ = strings.Cut(answer.Header.Get("Vouchsafe-Decision"), " ")
-	if head.StatusCode != answer.StatusCode {
-		return got, fmt.Errorf("HEAD is answered with %d, GET with %d", head.StatusCode, answer.StatusCode)
+	got := outcome{status: answer.status}
+	got.decision, got.verdict, _ = strings.Cut(answer.header.Get("Vouchsafe-Decision"), " ")
+	if head.status != answer.status {
+		return got, fmt.Errorf("HEAD is answered with %d, GET with %d", head.status, answer.status)
 	}
-	if answer.StatusCode != http.StatusOK {
-		got.refused(body)
+	if answer.status != http.StatusOK {
+		got.refused(answer.body)
 		return got, nil
 	}
-	if claimed := answer.Header.Get("Docker-Content-Digest"); claimed != oci.SHA256(body).String() {
+	if claimed := answer.header.Get("Docker-Content-Digest"); claimed != oci.SHA256(answer.body).String() {
 		return got, fmt.Errorf("the bytes are not those of %s", claimed)
 	}
-	manifest, err := oci.ParseManifest(body, answer.Header.Get("Content-Type"))
+	manifest, err := oci.ParseManifest(answer.body, answer.header.Get("Content-Type"))
 	if err != nil {
 		return got, err
 	}
-	return got, c.blobs(ctx, p.repository, manifest, &got)
+	return got, c.blobs(ctx, p.repository, manifest)
 }
 
 // blobs pulls what an image manifest lists; an index lists no blobs.
-func (c *puller) blobs(ctx context.Context, repository string, manifest oci.Manifest, got *outcome) error {
+func (c *puller) blobs(ctx context.Context, repository string, manifest oci.Manifest) error {
 	if manifest.Kind != oci.KindImage {
 		return nil
 	}
 	for _, blob := range append([]oci.Descriptor{manifest.Config}, manifest.Layers...) {
-		answer, body, err := c.do(ctx, http.MethodGet, "/v2/"+repository+"/blobs/"+blob.Digest.String())
+		answer, err := c.do(ctx, http.MethodGet, "/v2/"+repository+"/blobs/"+blob.Digest.String())
 		if err != nil {
 			return err
 		}
-		if answer.StatusCode != http.StatusOK || !blob.Digest.Matches(body) {
-			return fmt.Errorf("blob %s is answered with %d and %d bytes", blob.Digest, answer.StatusCode, len(body))
+		if answer.status != http.StatusOK || !blob.Digest.Matches(answer.body) {
+			return fmt.Errorf("blob %s is answered with %d and %d bytes", blob.Digest, answer.status, len(answer.body))
 		}
-		got.blobs++
 	}
 	return nil
 }
@@ -121,19 +118,26 @@ func (o *outcome) refused(body []byte) {
 	}
 }
 
+// reply is one whole answer.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // do sends one request and reads the whole answer.
-func (c *puller) do(ctx context.Context, method, path string) (*http.Response, []byte, error) {
+func (c *puller) do(ctx context.Context, method, path string) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.gateway+path, nil)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	request.Header["Accept"] = oci.ManifestMediaTypes
 	request.Header.Set("User-Agent", "vouchsafe-demo")
 	answer, err := c.client.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, oci.MaxManifestBytes+1))
-	return answer, body, err
+	return reply{status: answer.StatusCode, header: answer.Header, body: body}, err
 }

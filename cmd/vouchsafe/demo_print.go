@@ -46,7 +46,7 @@ func (t tables) Tables(bool) []report.Grid { return t }
 
 // name is the image for people, a digest cut short.
 func (p pull) name() string {
-	const keep = len("sha256:") + 6
+	const keep = len("sha256:") + 4
 	if strings.Contains(p.reference, ":") {
 		return p.repository + "@" + p.reference[:keep] + "…"
 	}
@@ -58,7 +58,7 @@ func demoReasons(w io.Writer, got []outcome) {
 	say(w, "\nWhat a refused client is told:\n\n")
 	for i, o := range got {
 		if o.message != "" {
-			say(w, "%s\n", wrap(fmt.Sprintf("%2d  ", i+1), report.Escape(o.message)))
+			say(w, "%s\n", wrap(fmt.Sprintf("%2d  ", i+1), "    ", report.Escape(o.message)))
 		}
 	}
 }
@@ -70,7 +70,7 @@ func demoRecord(w io.Writer, n int, line string) {
 	if _, err := decoder.Token(); err != nil {
 		return
 	}
-	for first := "   {"; decoder.More(); first = "    " {
+	for first := " {"; decoder.More(); first = "  " {
 		name, err := decoder.Token()
 		if err != nil {
 			return
@@ -83,8 +83,17 @@ func demoRecord(w io.Writer, n int, line string) {
 		if !decoder.More() {
 			end = "}"
 		}
-		say(w, "%s\n", wrap(first, fmt.Sprintf("%q:%s%s", name, report.Escape(string(value)), end)))
+		say(w, "%s\n", wrap(first, "      ", fmt.Sprintf("%q:%s%s", name, report.Escape(string(value)), end)))
 	}
+}
+
+// demoMore says how to go on after a script.
+func demoMore(w io.Writer) {
+	say(w, `
+Without --script it keeps serving and prints its address, so that you can pull yourself:
+
+  crane pull --insecure 127.0.0.1:PORT/%[1]s/web:2.1 web.tar
+`, demoRegistry)
 }
 
 // demoTry says what to do next.
@@ -103,10 +112,8 @@ Try it yourself while it runs (Ctrl-C ends it):
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 // wrap breaks text behind a space or a comma so that no line is wider than
-// demoWidth, where it can. first begins the first line; the others are indented
-// as deep.
-func wrap(first, text string) string {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(first))
+// demoWidth, where it can. first begins the first line, indent all others.
+func wrap(first, indent, text string) string {
 	var b strings.Builder
 	line := first
 	for text != "" {

@@ -71,26 +71,26 @@ func (w *world) fill() {
 
 	api := w.image("api", "1.0")
 	w.do(w.release.SignTag(w.registry, api))
-	allow(pull{repository: "api", reference: "1.0", wanted: team, found: team + ", .sig tag"})
+	allow(pull{repository: "api", reference: "1.0", wanted: team, found: "right key, .sig tag"})
 
 	web := w.image("web", "2.1")
 	w.do(w.release.SignBundle(w.registry, web))
-	allow(pull{repository: "web", reference: "2.1", wanted: team, found: team + ", bundle"})
+	allow(pull{repository: "web", reference: "2.1", wanted: team, found: "right key, bundle"})
 
 	index, children, err := w.registry.PushIndex("tools", "3", "tools")
 	w.do(err)
 	if err == nil {
 		w.do(w.release.SignTag(w.registry, index))
-		allow(pull{repository: "tools", reference: "3", wanted: team, found: team + ", on index"})
+		allow(pull{repository: "tools", reference: "3", wanted: team, found: "right key, on index"})
 		allow(pull{repository: "tools", reference: children[0].Digest.String(), wanted: team, found: "its index is signed"})
 	}
 
 	cron := w.image("cron", "1.0")
 	w.do(w.other.SignTag(w.registry, cron))
-	deny(pull{repository: "cron", reference: "1.0", wanted: team, found: "somebody else"}, string(verify.KeyMismatch))
+	deny(pull{repository: "cron", reference: "1.0", wanted: team, found: "another key"}, string(verify.KeyMismatch))
 
 	w.image("batch", "1.0")
-	deny(pull{repository: "batch", reference: "1.0", wanted: team, found: "nobody"}, policy.ReasonUnsigned)
+	deny(pull{repository: "batch", reference: "1.0", wanted: team, found: "no signature"}, policy.ReasonUnsigned)
 
 	fake := w.image("fake", "1.0")
 	w.do(lab.CopySignature(w.registry, api, fake))
@@ -98,15 +98,15 @@ func (w *world) fill() {
 
 	built := w.image("built", "1.0")
 	w.do(w.release.AttestBundle(w.registry, built))
-	deny(pull{repository: "built", reference: "1.0", wanted: team, found: "an attestation only"}, policy.ReasonUnsigned)
+	deny(pull{repository: "built", reference: "1.0", wanted: team, found: "attestation alone"}, policy.ReasonUnsigned)
 
-	deny(pull{repository: "api", reference: "1.0", wanted: team, found: "tag moved, nobody", before: func() error {
+	deny(pull{repository: "api", reference: "1.0", wanted: team, found: "tag moved, unsigned", before: func() error {
 		_, err := w.registry.PushImage("api", "1.0", "another")
 		return err
 	}}, policy.ReasonUnsigned)
 
 	w.image("dev/app", "1.0")
-	w.add(pull{repository: "dev/app", reference: "1.0", wanted: team, found: "nobody"},
+	w.add(pull{repository: "dev/app", reference: "1.0", wanted: team, found: "no signature"},
 		http.StatusOK, policy.Warn, policy.ReasonUnsigned)
 
 	w.pulls = append(w.pulls, pull{

@@ -103,7 +103,7 @@ var varying = []struct{ what, word string }{
 	{`sha256:[0-9a-f]{6,12}…`, "sha256:SHORT…"},
 	{`\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b`, "ULID"},
 	{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
-	{`"revision":"[0-9a-f]{32}"`, `"revision":"REVISION"`},
+	{`\b[0-9a-f]{32}\b`, "REVISION"},
 	{`"durationMs":[0-9.e-]+`, `"durationMs":0`},
 	{`v[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?|\bgo1\.[0-9.]+`, "VERSION"},
 }

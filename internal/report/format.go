@@ -28,7 +28,7 @@ var Formats = []string{"table", "wide", "json", "yaml"}
 func ParseFormat(s string) (Format, error) {
 	for i, name := range Formats {
 		if s == name {
-			return Format(i + 1), nil //nolint:gosec // an index below 4
+			return Format(i + 1), nil
 		}
 	}
 	return 0, fmt.Errorf("%.40q is no form of output: one of %s", s, strings.Join(Formats, ", "))
@@ -82,4 +82,3 @@ func asJSON(data any) (string, error) {
 	// each other character is in a string, where \uXXXX says the same.
 	return escape(b.String(), true), nil
 }
-

@@ -1,0 +1,74 @@
+package config_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vouchsafe/config"
+)
+
+// TestNothingPretends lists what the contract has and this build does not act
+// upon. The list shrinks as the program grows.
+func TestNothingPretends(t *testing.T) {
+	key := "        " + strings.ReplaceAll(strings.TrimSpace(newKey(t)), "\n", "\n        ")
+	keys := "  publicKeys:\n    - name: a\n      key: |\n" + key + "\n"
+	policyBody := "  signers: [a]\n  behavior: Inform\n"
+	documents := map[string]string{
+		"certificates":         document(config.KindIntegration, "a", keys+"  certificates: []\n"),
+		"transparencyLog":      document(config.KindIntegration, "a", keys+"  transparencyLog: {enabled: true}\n"),
+		"timestampAuthority":   document(config.KindIntegration, "a", keys+"  timestampAuthority: {enabled: true}\n"),
+		"trustedRoot":          document(config.KindIntegration, "a", keys+"  trustedRoot: {file: x}\n"),
+		"signatureRepository":  document(config.KindIntegration, "a", keys+"  signatureRepository: docker.io/acme/x\n"),
+		"signedName":           document(config.KindIntegration, "a", keys+"  signedName: Any\n"),
+		"signedNameAliases":    document(config.KindIntegration, "a", keys+"  signedNameAliases: []\n"),
+		"publicKeys.notBefore": document(config.KindIntegration, "a", keys+"      notBefore: 2026-01-01T00:00:00Z\n"),
+		"publicKeys.notAfter":  document(config.KindIntegration, "a", keys+"      notAfter: 2026-01-01T00:00:00Z\n"),
+		"staleTagTTL":          document(config.KindRegistry, "r.example.com", "  staleTagTTL: 1h\n"),
+		"access Caller":        document(config.KindRegistry, "r.example.com", "  access: Caller\n"),
+	}
+	for _, kind := range []string{"WatchedImage", "Notification", "Exception", "Block", "AccessToken"} {
+		documents[kind] = document(kind, "a", policyBody)
+	}
+	for name, text := range documents {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "a.yaml"), text)
+			_, err := config.Load(dir, config.LoadOptions{Settings: defaults(t)})
+			if err == nil || !strings.Contains(err.Error(), "not supported yet") {
+				t.Errorf("got %v, want not supported yet", err)
+			}
+			if strings.Count(fmt.Sprint(err), "a.yaml:") != 1 {
+				t.Errorf("got more than the one mistake: %v", err)
+			}
+		})
+	}
+	settings := []string{
+		"DATA_DIR=x", "DATABASE_URL=x", "STORAGE_URL=x", "STORAGE_LIMIT=1GiB", "LISTEN=off",
+		"MAX_CONNECTIONS=1", "MAX_CONNECTIONS_PER_ADDRESS=1", "BLOB_BUFFER=1MiB",
+		"WEBHOOK_LISTEN=:1", "WEBHOOK_TLS_CERT_FILE=x", "WEBHOOK_TLS_KEY_FILE=x", "WEBHOOK_SECRET=a/b",
+		"WEBHOOK_CONFIGURATIONS=x", "WEBHOOK_CLIENT_CA_FILE=x", "CONSOLE_LISTEN=:1", "TLS_CERT_FILE=x",
+		"TLS_KEY_FILE=x", "CLIENT_TOKENS_FILE=x", "PIN=Never", "WATCH_PODS=Off", "NODE_NAME=x", "CLUSTER=x",
+		"INFORM_ONLY=false", "REVERIFY_INTERVAL=4h", "CONTACT_REGISTRIES=true", "AUDIT=file:x",
+		"DRAIN_DELAY=5s", "DRAIN_TIMEOUT=60s",
+	}
+	for _, setting := range settings {
+		t.Run(setting, func(t *testing.T) {
+			_, err := config.LoadSettings([]string{"VOUCHSAFE_" + setting}, nil)
+			if err == nil || !strings.Contains(err.Error(), "not supported yet") {
+				t.Errorf("got %v, want not supported yet", err)
+			}
+		})
+	}
+	help := fmt.Sprint(config.SettingDocs())
+	schema, err := config.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, later := range []string{"certificates", "transparencyLog", "staleTagTTL", "WatchedImage", "Caller", "signedName"} {
+		if strings.Contains(string(schema), `"`+later+`"`) || strings.Contains(help, later) {
+			t.Errorf("%s is in the schema or in help", later)
+		}
+	}
+}
