@@ -26,6 +26,9 @@ func writeKind(b *strings.Builder, kind string) {
 	fmt.Fprintf(b, "\n### %s\n\n%s\n\n```yaml\n%s```\n\n", kind, kindTexts[kind], kindExamples[kind])
 	b.WriteString("| key | type | default | |\n| --- | --- | --- | --- |\n")
 	for _, d := range FieldDocs(kind) {
+		if !strings.Contains(d.Path, ".") {
+			continue // the same in each kind, said above
+		}
 		standard := code(d.Default)
 		switch {
 		case d.Required:
@@ -109,6 +112,8 @@ process runs.
 A folder of YAML files, ` + "`*.yaml`" + ` and ` + "`*.yml`" + `, sub-folders too, with any number of documents in a file. Entries whose name
 begins with "." are skipped. Symlinked files are followed and symlinked folders are not, so a mounted ConfigMap works.
 Files that documents name are relative to the document's folder; they are followed too.
+
+Each document has `+"`apiVersion: vouchsafe.dev/v1alpha1`, `kind`, `metadata` with `name` alone, and `spec`"+`.
 
 Reading is strict: an unknown key, a duplicate key or name, an empty block and a reference to nothing are mistakes. All
 are reported at once, each with file, line and column. Anchors, aliases and tags are not read. A file may have 1 MiB, all

@@ -105,7 +105,7 @@ func updateWant(t *testing.T, name string, archive *txtar.Archive, got string) {
 	}
 }
 
-func write(t *testing.T, name, text string) {
+func write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-func link(t *testing.T, to, name string) {
+func link(t testing.TB, to, name string) {
 	t.Helper()
 	if err := os.Symlink(to, name); err != nil {
 		t.Fatal(err)

@@ -1,5 +1,7 @@
 package oci
 
+import "unicode/utf8"
+
 // artifactLayers is the closed list of what signing, attesting and SBOM tools
 // store as layers. No type that a runtime unpacks may ever be in it, and none
 // is matched by its beginning, end or parameters.
@@ -26,13 +28,23 @@ var artifactLayers = map[string]bool{
 	"application/vnd.syft+json":                 true,
 }
 
-// IsArtifact reports whether a manifest of size bytes is, by its content alone,
-// a signature, attestation or SBOM that no runtime can start: an image manifest
-// with at least one layer, each layer's media type in a closed list and at most
-// MaxArtifactBytes in all; or an index with at least one entry in which no entry
-// has a platform and each has an artifact type. Tag names, the manifest's own
-// artifact type and its config never count, since whoever pushes chooses them
-// freely.
+// inertConfigs is the closed list of config types that no runtime takes for an
+// image's. Any other may be: Docker's engine accepts several besides the image
+// config, and cosign itself writes an image config.
+var inertConfigs = map[string]bool{
+	"application/vnd.oci.empty.v1+json":               true,
+	"application/vnd.cncf.notary.signature":           true,
+	"application/vnd.dev.cosign.artifact.sig.v1+json": true,
+}
+
+// IsArtifact reports whether a manifest of size bytes says of itself that it is a
+// signature, attestation or SBOM: an image manifest with at least one layer, each
+// layer's media type in a closed list and at most MaxArtifactBytes in all; or an
+// index with at least one entry in which no entry has a platform and each has an
+// artifact type. Tag names and the manifest's own artifact type never count,
+// since whoever pushes chooses them freely. That goes for the types of layers
+// too where a runtime unpacks them whatever they are called: see
+// [Manifest.MustBeRead].
 func (m Manifest) IsArtifact(size int) bool {
 	switch m.Kind {
 	case KindImage:
@@ -59,4 +71,28 @@ func (m Manifest) layersAreArtifacts(size int64) bool {
 		left -= d.Size
 	}
 	return left >= 0
+}
+
+// MustBeRead reports whether an artifact could be started after all, so that its
+// layers must be read before it counts as one. Podman, CRI-O and Docker unpack
+// the layers of a manifest with an image config whatever media type they have
+// (tried with Podman 4.3.1: a tar archive called a cosign signature runs), so
+// only an OCI manifest whose config no runtime takes is settled by its manifest.
+func (m Manifest) MustBeRead() bool {
+	return m.Kind == KindImage && (m.MediaType != MediaTypeImageManifest || !inertConfigs[m.Config.MediaType])
+}
+
+// IsInert reports whether b is text, and so nothing that holds a program: valid
+// UTF-8 without control characters but white space. Archives, compressed data
+// and executables all have bytes that text has not.
+func IsInert(b []byte) bool {
+	if !utf8.Valid(b) {
+		return false
+	}
+	for _, c := range b {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
+			return false
+		}
+	}
+	return len(b) > 0
 }

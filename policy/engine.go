@@ -24,6 +24,9 @@ type Engine struct {
 	Results Results
 	// Lineage remembers indexes and their children.
 	Lineage Lineage
+	// Artifacts tells signature artifacts from images; nil goes by the manifest
+	// alone, so exempts only what no runtime takes for an image.
+	Artifacts *Artifacts
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// NewID makes decision ids; nil means ULIDs.
@@ -52,7 +55,8 @@ func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (
 	}
 	rules := e.Rules()
 	d.Revision = rules.Revision
-	if image.Manifest.IsArtifact(len(image.Bytes)) {
+	exempt, exemptErr := e.Artifacts.Exempt(ctx, image)
+	if exempt {
 		d.Verdict, d.Exempt, d.Cached = Allow, true, true
 		d.Message = exemptMessage(d)
 		return e.finish(d), nil
@@ -64,6 +68,13 @@ func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (
 		return broken(d), err
 	}
 	v.fill(&d)
+	if exemptErr != nil && d.Verdict == Deny {
+		if ctx.Err() != nil {
+			return broken(d), ctx.Err()
+		}
+		d.Verdict, d.Reasons = Unavailable, []string{string(verify.FetchFailed)}
+		d.Message = artifactMessage(d)
+	}
 	if recordErr != nil && image.Manifest.Kind == oci.KindIndex && d.Enforced() && d.Verdict.Served() {
 		d.Verdict, d.Reasons = Unavailable, []string{ReasonLineageUnavailable}
 		d.Message = lineageMessage(d)

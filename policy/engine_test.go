@@ -198,6 +198,20 @@ func TestSignatureArtifactsAreExemptByContent(t *testing.T) {
 	}
 }
 
+func TestAnArtifactThatCannotBeReadIsNotRefusedForGood(t *testing.T) {
+	signature := manifest(t, acmeAPI, map[string]any{
+		"schemaVersion": 2, "mediaType": oci.MediaTypeImageManifest,
+		"config": descriptor("application/vnd.oci.image.config.v1+json", oci.SHA256([]byte("c"))),
+		"layers": []any{descriptor(oci.MediaTypeSimpleSigning, oci.SHA256([]byte("out of reach")))},
+	})
+	w := newWorld(t)
+	w.policy("prod-signed", policy.Spec{})
+	d := w.decide(signature)
+	if d.Verdict != unavailable || d.Exempt || !slices.Equal(d.Reasons, []string{"FETCH_FAILED"}) {
+		t.Errorf("got %v, exempt %v, reasons %v; want Unavailable, FETCH_FAILED", d.Verdict, d.Exempt, d.Reasons)
+	}
+}
+
 func TestLineageIsRecordedOnHeadAndGetAlsoOfRefusedImages(t *testing.T) {
 	for _, verb := range []string{"GET", "HEAD"} {
 		w := newWorld(t)

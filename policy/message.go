@@ -38,6 +38,10 @@ func lineageMessage(d Decision) string {
 	return subject(d) + ": could not remember what this index lists (" + ReasonLineageUnavailable + "); try again" + tail(d)
 }
 
+func artifactMessage(d Decision) string {
+	return subject(d) + ": could not read whether this is a signature (" + string(verify.FetchFailed) + "); try again" + tail(d)
+}
+
 func blobLineageMessage(d Decision) string {
 	return subject(d) + ": could not look up which manifests list this blob (" + ReasonLineageUnavailable + "); try again" + tail(d)
 }

@@ -352,11 +352,16 @@ func TestConnectionFaults(t *testing.T) {
 	_, err = client.GetManifest(t.Context(), reference(host))
 	wantCode(t, err, oci.CodeUpstream, "connect")
 
-	client = open(t, "registry.invalid", upstream.Spec{}, nil)
-	_, err = client.GetManifest(t.Context(), reference("registry.invalid"))
-	if oci.CodeOf(err) != oci.CodeUpstream {
-		t.Errorf("a name that does not resolve: got %v", err)
+	registry, err := upstream.NewRegistry("registry.example.com", upstream.Spec{}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	registry.SetResolver(&net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no name server")
+	}})
+	client = clientOf(registry, upstream.Config{})
+	_, err = client.GetManifest(t.Context(), reference("registry.example.com"))
+	wantCode(t, err, oci.CodeUpstream, "connect")
 	_, err = client.GetManifest(t.Context(), reference("other.example.com"))
 	wantCode(t, err, oci.CodeNotListed, "registry_not_listed")
 	if got, want := wireMessage(err), "no Registry document named other.example.com"; !strings.Contains(got, want) {

@@ -19,7 +19,7 @@ import (
 )
 
 // most is how far the peak of resident memory may rise over idle.
-const most = 64 << 20
+const most = shadow * 64 << 20
 
 // scenario is what the child is told.
 type scenario struct {

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"vouchsafe/oci"
 	"vouchsafe/verify"
 )
 
@@ -339,63 +337,6 @@ func TestResultsRejectionEndsLastVerified(t *testing.T) {
 	}
 }
 
-func TestResultsOthersAreJudgedAfterTheAnswer(t *testing.T) {
-	s, other := newSigner(t), newSigner(t)
-	digest := someImage("a")
-	b := newBench(t, verify.Config{})
-	b.world.sig("app", digest, s.layer(t, digest))
-	in, others := s.integration(t, "k"), other.integration(t, "other")
-	b.results(t, verify.Query{Digest: digest, Needed: []*verify.Integration{in}, Others: []*verify.Integration{others}})
-	b.Close()
-	key := verify.CacheKey{Repository: b.world.repository("app"), Digest: digest, Integration: "other", Revision: others.Revision()}
-	if got, fresh, found := b.cache.Get(t.Context(), key); !found || !fresh || got.Status != verify.Untrusted {
-		t.Errorf("got %v, fresh %v, found %v", got.Status, fresh, found)
-	}
-	if len(b.judged) != 2 || b.asks() != 1 {
-		t.Errorf("got %d results from %d collections, want 2 from 1", len(b.judged), b.asks())
-	}
-	if got := b.results(t, verify.Query{Digest: someImage("b"), Needed: []*verify.Integration{in}}); got[0].Status != verify.Unsigned {
-		t.Errorf("after Close: got %v, want an answer all the same", got[0].Status)
-	}
-}
-
-func TestResultsWithNothingNeededCollectOnce(t *testing.T) {
-	s, other := newSigner(t), newSigner(t)
-	digest := someImage("a")
-	b := newBench(t, verify.Config{})
-	b.world.sig("app", digest, s.layer(t, digest))
-	q := verify.Query{Digest: digest, Others: []*verify.Integration{s.integration(t, "k"), other.integration(t, "other")}}
-	kept := func(in *verify.Integration) verify.Status {
-		got, _, _ := b.cache.Get(t.Context(), verify.CacheKey{
-			Repository: b.world.repository("app"), Digest: digest, Integration: in.Name(), Revision: in.Revision(),
-		})
-		return got.Status
-	}
-	await(t, "both results", func() bool {
-		b.results(t, q)
-		return kept(q.Others[0]) == verify.Verified && kept(q.Others[1]) == verify.Untrusted
-	})
-	b.clock.pass(2 * time.Hour)
-	for range 10 {
-		b.results(t, q)
-	}
-	b.Close()
-	if b.asks() != 1 || len(b.judged) != 2 {
-		t.Errorf("got %d collections and %d judgements, want 1 and 2", b.asks(), len(b.judged))
-	}
-}
-
-// await calls condition until it holds.
-func await(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !condition(); {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-		runtime.Gosched()
-	}
-}
-
 func TestResultsAskFirstForWhatVerified(t *testing.T) {
 	s := newSigner(t)
 	digest := someImage("a")
@@ -413,54 +354,6 @@ func TestResultsAskFirstForWhatVerified(t *testing.T) {
 	b.clock.pass(5 * time.Hour)
 	if got := b.results(t, q)[0]; got.Status != verify.Verified {
 		t.Errorf("got %v %q, want the one that verified last to be asked for first", got.Status, got.Reason)
-	}
-}
-
-func TestEvidence(t *testing.T) {
-	s := newSigner(t)
-	digest := someImage("a")
-	b := newBench(t, verify.Config{})
-	b.world.sig("app", digest, s.layer(t, digest))
-	for _, step := range []struct {
-		name   string
-		pass   time.Duration
-		maxAge time.Duration
-		asks   int
-	}{
-		{"nothing is known yet", 0, time.Hour, 1},
-		{"young enough", time.Minute, time.Minute, 1},
-		{"too old", time.Minute, time.Minute, 2},
-		{"fresh is wanted", 0, 0, 3},
-	} {
-		b.clock.pass(step.pass)
-		got, err := b.Evidence(t.Context(), b.world.repository("app"), digest, step.maxAge)
-		if err != nil || len(got.Items) != 1 || b.asks() != step.asks {
-			t.Errorf("%s: got %d items, %d collections, %v; want 1 and %d", step.name, len(got.Items), b.asks(), err, step.asks)
-		}
-	}
-}
-
-func TestEvidenceStoreIsBounded(t *testing.T) {
-	b := newBench(t, verify.Config{EvidenceBytes: 64 << 10})
-	var images []oci.Digest
-	for i := range 8 {
-		digest := someImage(fmt.Sprint(i))
-		b.world.sig("app", digest, layer{payload: make([]byte, 20<<10)})
-		images = append(images, digest)
-	}
-	for range 2 {
-		for _, digest := range images {
-			_, err := b.Evidence(t.Context(), b.world.repository("app"), digest, time.Hour)
-			check(t, err)
-		}
-	}
-	if n := b.asks(); n != 16 {
-		t.Errorf("got %d collections: more was kept than 64 KiB", n)
-	}
-	last := images[len(images)-1]
-	_, err := b.Evidence(t.Context(), b.world.repository("app"), last, time.Hour)
-	if check(t, err); b.asks() != 16 {
-		t.Errorf("the last evidence was not kept")
 	}
 }
 

@@ -60,10 +60,11 @@ func newStack(current func() *config.Snapshot, settings config.Settings, sink au
 		Log:            log,
 	})
 	engine := &policy.Engine{
-		Rules:   func() policy.Rules { return current().Rules },
-		Results: s.verifier,
-		Lineage: inventory.NewLineage(0),
-		Observe: m.decision,
+		Rules:     func() policy.Rules { return current().Rules },
+		Results:   s.verifier,
+		Lineage:   inventory.NewLineage(0),
+		Artifacts: policy.NewArtifacts(s.upstream),
+		Observe:   m.decision,
 	}
 	s.decider = audit.New(engine, sink, audit.Config{Failed: m.auditFailures.Inc, Log: log})
 	s.handler = proxy.New(s.resolver, s.upstream, s.decider, proxy.Config{
