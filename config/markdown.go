@@ -113,7 +113,7 @@ A folder of YAML files, ` + "`*.yaml`" + ` and ` + "`*.yml`" + `, sub-folders to
 begins with "." are skipped. Symlinked files are followed and symlinked folders are not, so a mounted ConfigMap works.
 Files that documents name are relative to the document's folder; they are followed too.
 
-Each document has `+"`apiVersion: vouchsafe.dev/v1alpha1`, `kind`, `metadata` with `name` alone, and `spec`"+`.
+Each document has ` + "`apiVersion: vouchsafe.dev/v1alpha1`, `kind`, `metadata` with `name` alone, and `spec`" + `.
 
 Reading is strict: an unknown key, a duplicate key or name, an empty block and a reference to nothing are mistakes. All
 are reported at once, each with file, line and column. Anchors, aliases and tags are not read. A file may have 1 MiB, all

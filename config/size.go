@@ -32,10 +32,10 @@ func ParseSize(s string) (Size, error) {
 		}
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 63)
-	if err != nil || int64(n) > math.MaxInt64/unit { //nolint:gosec // at most 63 bits
+	if err != nil || int64(n) > math.MaxInt64/unit {
 		return 0, errSize
 	}
-	return Size(int64(n) * unit), nil //nolint:gosec // at most 63 bits
+	return Size(int64(n) * unit), nil
 }
 
 // String returns the size with the largest unit that divides it.

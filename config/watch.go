@@ -49,8 +49,9 @@ func (s *Store) Watch(ctx context.Context) error {
 			if w.matters(event) {
 				quiet.Reset(w.touched())
 			}
-		case <-w.errors():
+		case err := <-w.failures():
 			// Most likely too many events at once: look for ourselves.
+			s.cfg.Log.Debug("following the configuration folder failed, it is read again", "error", err)
 			quiet.Reset(w.touched())
 		case <-poll.C:
 			overdue := s.failure != "" && time.Since(lastTry) >= retryInterval
@@ -103,7 +104,7 @@ func (w *watch) events() <-chan fsnotify.Event {
 	return w.notify.Events
 }
 
-func (w *watch) errors() <-chan error {
+func (w *watch) failures() <-chan error {
 	if w.notify == nil {
 		return nil
 	}
