@@ -34,7 +34,7 @@ tidy: ## both go.mod are tidy, for Go 1.26, and the modules are those of go.sum
 	for module in . e2e; do (cd $$module && go mod tidy -diff && go mod verify && go list -m -f '{{.GoVersion}}' | grep '^1\.26') || exit 1; done
 
 fuzz: ## each fuzz target for FUZZTIME
-	for package in $$(go list ./...); do for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; done; done
+	for package in $$(go list ./...); do targets=$$(go test -list '^Fuzz' $$package) || exit 1; for target in $$(echo "$$targets" | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; done; done
 
 bench: ## each benchmark, with allocations
 	go test -run '^$$' -bench . -benchmem ./...

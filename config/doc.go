@@ -8,5 +8,8 @@
 //
 // Trust: the folder and the environment are the operator's and trusted; a
 // mistake in them is refused loudly and the last good snapshot stays in force.
-// A secret that was pasted into the wrong place is never echoed.
+// A secret that was pasted into the wrong place is never echoed. What a document
+// may cost is bounded all the same ([MaxFileBytes], [MaxTotalBytes],
+// [MaxDocuments], [MaxDepth], [MaxKeys]), since files are generated and mounts go
+// wrong; aliases, which grow when they are expanded, are not read at all.
 package config

@@ -87,7 +87,7 @@ func caretLead(source string, column int) (string, bool) {
 
 // Problems is an error that holds every mistake of a folder, and the remarks
 // beside them, in the order of files and lines.
-type Problems []Problem //nolint:errname // the shape's name: most of its uses are lists, not errors
+type Problems []Problem //nolint:errname // a list first: most of its uses are no errors
 
 // Error prints each problem as "file:line:column: path: message (hint)" with the
 // line and a caret under it.

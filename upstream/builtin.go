@@ -2,11 +2,11 @@ package upstream
 
 import "vouchsafe/oci"
 
-// hubEndpoint and hubTokens are where Docker Hub really is: no registry answers
+// hubEndpoint and hubAuth are where Docker Hub really is: no registry answers
 // at docker.io, and its token service is on a third host.
 const (
 	hubEndpoint = "registry-1.docker.io"
-	hubTokens   = "auth.docker.io"
+	hubAuth     = "auth.docker.io"
 )
 
 // Builtin returns the registries that are known without a document: docker.io,

@@ -44,7 +44,7 @@ func parsePosition(s string) (int64, bool) {
 		return -1, true
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
-	return int64(n), err == nil //nolint:gosec // ParseUint was told 63 bits
+	return int64(n), err == nil
 }
 
 // String returns the header's value, "" for the whole.

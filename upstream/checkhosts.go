@@ -29,23 +29,19 @@ func (c *check) tokenHosts(spec Spec) []string {
 	var named []string
 	for i, text := range spec.TokenHosts {
 		path := fmt.Sprintf("spec.tokenHosts[%d]", i)
-		// Only the grammar is asked for: a port stays as it is written.
-		if _, err := oci.CanonicalRegistry(text); err != nil {
-			c.errorf(path, "%.100q is not a host or host:port", text).Hint = "write auth.example.com"
-			continue
-		}
 		host := strings.ToLower(text)
-		if _, port, err := net.SplitHostPort(host); err == nil {
-			if !usablePort(port) {
-				c.errorf(path, "%.100q has a port that is none", text)
-				continue
-			}
+		_, port, noPort := net.SplitHostPort(host)
+		// Only the grammar is asked for: a port stays as it is written.
+		_, err := oci.CanonicalRegistry(text)
+		switch {
+		case err != nil || !usablePort(port):
+			c.hintf("write auth.example.com", path, "%.100q is not a host or host:port", text)
+		case noPort == nil:
 			named = append(named, host)
-			continue
-		}
-		named = append(named, host+":443")
-		if spec.PlainHTTP {
-			named = append(named, host+":80")
+		case spec.PlainHTTP:
+			named = append(named, host+":443", host+":80")
+		default:
+			named = append(named, host+":443")
 		}
 	}
 	slices.Sort(named)
@@ -65,9 +61,9 @@ func (c *check) redirectHosts(globs []string) []string {
 		case strings.ContainsAny(glob, "/@ ") || at == 0:
 			c.errorf(path, "%.100q is not a glob of host:port", text)
 		case at < 0 || at == len(glob)-1 || strings.ContainsAny(glob[at:], "]}"):
-			c.errorf(path, "%.100q names no port, so matches nothing", text).Hint = "write it as host:port, such as blobs.example.com:443"
+			c.hintf("write it as host:port, such as blobs.example.com:443", path, "%.100q names no port, so matches nothing", text)
 		case !namesSomething(glob[:at]):
-			c.errorf(path, "%.100q names every host", text).Hint = "name at least a domain, such as *.storage.example.com:443"
+			c.hintf("name at least a domain, such as *.storage.example.com:443", path, "%.100q names every host", text)
 		default:
 			named = append(named, glob)
 		}
@@ -116,7 +112,7 @@ func (c *check) roots(file string) (*x509.CertPool, []byte) {
 		}
 		if block.Type != "CERTIFICATE" {
 			// Only the label is named: the block may be a private key.
-			c.errorf(path, "holds a PEM block %.40q", block.Type).Hint = "only CERTIFICATE blocks belong here"
+			c.hintf("only CERTIFICATE blocks belong here", path, "holds a PEM block %.40q", block.Type)
 			return nil, nil
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
@@ -128,7 +124,7 @@ func (c *check) roots(file string) (*x509.CertPool, []byte) {
 		found++
 	}
 	if found == 0 {
-		c.errorf(path, "holds no certificate in PEM").Hint = "it begins with -----BEGIN CERTIFICATE-----"
+		c.hintf("it begins with -----BEGIN CERTIFICATE-----", path, "holds no certificate in PEM")
 	}
 	return pool, text
 }

@@ -43,18 +43,18 @@ func (c *check) credentials(name string, spec Spec) credentials {
 	pair := s.UsernameFile != "" || s.PasswordFile != ""
 	switch {
 	case pair && s.DockerConfigFile != "":
-		c.errorf(path, "has dockerConfigFile beside usernameFile or passwordFile").Hint = "keep one of the two forms"
+		c.hintf("keep one of the two forms", path, "has dockerConfigFile beside usernameFile or passwordFile")
 	case s.DockerConfigFile != "":
 		return c.dockerConfig(name, path+".dockerConfigFile", s.DockerConfigFile)
 	case s.UsernameFile == "" && s.PasswordFile == "":
-		c.errorf(path, "names no file").Hint = "usernameFile with passwordFile, or dockerConfigFile"
+		c.hintf("usernameFile with passwordFile, or dockerConfigFile", path, "names no file")
 	case s.UsernameFile == "":
 		c.errorf(path+".usernameFile", "is missing beside passwordFile")
 	case s.PasswordFile == "":
 		c.errorf(path+".passwordFile", "is missing beside usernameFile")
 	default:
-		username, _ := c.secretFile(path+".usernameFile", s.UsernameFile)
-		password, _ := c.secretFile(path+".passwordFile", s.PasswordFile)
+		username := c.secretFile(path+".usernameFile", s.UsernameFile)
+		password := c.secretFile(path+".passwordFile", s.PasswordFile)
 		if strings.Contains(username, ":") {
 			c.errorf(path+".usernameFile", "holds a colon, which no user name may have")
 		}
@@ -63,22 +63,22 @@ func (c *check) credentials(name string, spec Spec) credentials {
 	return credentials{}
 }
 
-// secretFile reads a file of one line.
-func (c *check) secretFile(path, name string) (string, bool) {
+// secretFile reads a file of one line; "" has been reported.
+func (c *check) secretFile(path, name string) string {
 	b, ok := c.read(path, name, maxSecretFile)
 	if !ok {
-		return "", false
+		return ""
 	}
 	text := strings.TrimRight(string(b), "\r\n")
 	switch {
 	case text == "":
 		c.errorf(path, "the file is empty")
-		return "", false
+		return ""
 	case strings.ContainsAny(text, "\r\n\x00"):
 		c.errorf(path, "the file has more than one line")
-		return "", false
+		return ""
 	}
-	return text, true
+	return text
 }
 
 // read reads a file of at most limit bytes; a failure has been reported.

@@ -9,6 +9,18 @@
 // belong to the registry or be named in its document, and the address check
 // sits in the dialer, after DNS, on every connection. A registry under an
 // attacker's control can refuse, delay, or answer content whose digest we then
-// find wrong; it cannot make us dial a host that the operator did not list, nor
-// send a credential there.
+// find wrong; it can lead us to public hosts, without credentials, but not to
+// private ones that the operator did not list, and never to link-local ones.
+//
+// Credentials: a registry is asked anonymously first. A challenge is answered
+// with Basic, or with a token: by GET with Basic and, where the service answers
+// that with 404 or 405, by the OAuth2 form; with an identity token by the form
+// alone. The scheme and the tokens are remembered, so that a warm request costs
+// no 401. A refused token from memory is replaced once.
+//
+// Limits: a manifest has [oci.MaxManifestBytes], a list of tags 8 MiB and
+// 100,000 tags, a page of referrers 4 MiB, 10 pages and 1000 entries in all, a
+// token's answer 1 MiB, a header 64 KiB, a chain of redirects 5 hops. Connecting,
+// the header and each wait for a byte have the registry's timeouts; everything
+// but a blob ends after a minute. Nothing is tried twice, but for the challenge.
 package upstream

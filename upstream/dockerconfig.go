@@ -41,7 +41,7 @@ func (c *check) dockerConfig(name, path, file string) credentials {
 	const never = "credential helpers are not executed: write usernameFile and passwordFile, or an auths entry"
 	for key := range config.CredHelpers {
 		if dockerKey(key) == name {
-			c.errorf(path, "has a credential helper for %s", name).Hint = never
+			c.hintf(never, path, "has a credential helper for %s", name)
 			return credentials{}
 		}
 	}
@@ -53,10 +53,9 @@ func (c *check) dockerConfig(name, path, file string) credentials {
 	}
 	switch {
 	case config.CredsStore != "":
-		c.errorf(path, "keeps the credentials for %s in a credential store", name).Hint = never
+		c.hintf(never, path, "keeps the credentials for %s in a credential store", name)
 	case found:
-		c.errorf(path, "has an entry for %s that holds no usable credentials", name).Hint =
-			"auth (base64 of user:password), username with password, or identitytoken"
+		c.hintf("auth (base64 of user:password), username with password, or identitytoken", path, "has an entry for %s that holds no usable credentials", name)
 	default:
 		c.errorf(path, "has no credentials for %s", name)
 	}

@@ -76,7 +76,7 @@ func transportFailure(caller, running context.Context, what, reason string, err 
 		e.Code, e.Reason, e.Message = oci.CodeTimeout, reasonTotal, what+": the answer took too long"
 	case isRefused:
 		e.Reason = reasonAddress
-		e.Message = fmt.Sprintf("%s: the address of %.200s is %s", what, refused.target, refused.class)
+		e.Message = fmt.Sprintf("%s: the address of %.200q is %s", what, refused.target, refused.class)
 		if refused.class == classPrivate {
 			e.Message += "; its Registry document does not allow that (allowPrivateAddresses, tokenHosts, redirectHosts)"
 		}

@@ -59,7 +59,7 @@ func (d door) follow(ctx context.Context, q *request) (*answer, error) {
 	home, at := true, q.url
 	for hop := 0; ; hop++ {
 		seen[at.String()] = true
-		resp, err := d.send(ctx, running, q, at, home)
+		resp, err := d.send(ctx, running, q, at, home) //nolint:bodyclose // the answer closes it
 		if err != nil {
 			end(nil)
 			return nil, err

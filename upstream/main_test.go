@@ -142,9 +142,6 @@ func wantCode(t *testing.T, err error, code oci.Code, reason string) {
 	}
 }
 
-// soon is a deadline of tests for what should take no time.
-const soon = 10 * time.Second
-
 func ptr[T any](v T) *T { return &v }
 
 func short(d time.Duration) *upstream.Duration { return ptr(upstream.Duration(d)) }

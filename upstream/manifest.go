@@ -62,7 +62,7 @@ func (c *Client) HeadManifest(ctx context.Context, ref oci.Reference) (oci.Diges
 	claimed, err := oci.ParseDigest(a.header.Get("Docker-Content-Digest"))
 	if err != nil {
 		// A claim that is no digest names nothing.
-		return oci.Digest{}, nil //nolint:nilerr // documented: zero when the upstream named none
+		return oci.Digest{}, nil
 	}
 	return claimed, nil
 }

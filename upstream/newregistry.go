@@ -55,10 +55,14 @@ type check struct {
 	mistakes []error
 }
 
-func (c *check) errorf(path, format string, args ...any) *oci.FieldError {
+// errorf adds a mistake.
+func (c *check) errorf(path, format string, args ...any) { c.hintf("", path, format, args...) }
+
+// hintf adds a mistake with what to write instead.
+func (c *check) hintf(hint, path, format string, args ...any) {
 	e := oci.Fieldf(path, format, args...)
+	e.Hint = hint
 	c.mistakes = append(c.mistakes, e)
-	return e
 }
 
 func (c *check) name(name string) {
@@ -66,9 +70,9 @@ func (c *check) name(name string) {
 	canonical, err := oci.CanonicalRegistry(name)
 	switch {
 	case err != nil:
-		c.errorf(path, "%v", err).Hint = "write the host, and the port if any, as in image references"
+		c.hintf("write the host, and the port if any, as in image references", path, "%v", err)
 	case canonical != name:
-		c.errorf(path, "%q is another name of %s", name, canonical).Hint = "write " + canonical
+		c.hintf("write "+canonical, path, "%q is another name of %s", name, canonical)
 	}
 }
 
@@ -95,11 +99,11 @@ func (c *check) endpoint(name string, spec Spec) *url.URL {
 	// The text is not echoed: it may hold a password.
 	switch {
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
-		c.errorf(path, "is not a URL").Hint = "write https://host or https://host:port"
+		c.hintf("write https://host or https://host:port", path, "is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":
 		c.errorf(path, "has a scheme that is neither https nor http")
 	case u.User != nil:
-		c.errorf(path, "holds a user name or password").Hint = "use spec.credentials"
+		c.hintf("use spec.credentials", path, "holds a user name or password")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		c.errorf(path, "has a query or fragment")
 	case !usablePort(u.Port()) || strings.HasSuffix(u.Host, ":"):
@@ -107,7 +111,7 @@ func (c *check) endpoint(name string, spec Spec) *url.URL {
 	case strings.Contains(u.EscapedPath(), "%") || slices.Contains(strings.Split(u.Path, "/"), ".."):
 		c.errorf(path, "has a path with escapes or ..")
 	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v2"):
-		c.errorf(path, "ends in /v2, which is added to it").Hint = "leave /v2 out"
+		c.hintf("leave /v2 out", path, "ends in /v2, which is added to it")
 	case u.Scheme != scheme && spec.PlainHTTP:
 		c.errorf("spec.plainHTTP", "is true, but the endpoint begins with https://")
 	case u.Scheme != scheme:
@@ -125,10 +129,9 @@ func (c *check) access(spec Spec) {
 	case spec.Access == "Caller":
 		c.errorf(path, "Caller is not supported yet")
 	case spec.Access == "" && spec.Credentials != nil:
-		c.errorf(path, "must be written when there are credentials").Hint =
-			"Shared: every client of the gateway may read what these credentials may"
+		c.hintf("Shared: every client of the gateway may read what these credentials may", path, "must be written when there are credentials")
 	case spec.Access != "" && spec.Access != "Shared":
-		c.errorf(path, "is not known").Hint = "write Shared"
+		c.hintf("write Shared", path, "is not known")
 	}
 }
 

@@ -81,7 +81,7 @@ func TestNewRegistryMistakes(t *testing.T) {
 		{"a negative timeout", "", upstream.Spec{Timeouts: &upstream.TimeoutsSpec{Idle: short(-time.Second)}}, "spec.timeouts.idle: must be more than zero"},
 		{"a token host as URL", "", upstream.Spec{TokenHosts: []string{"auth.example.com", "https://auth.example.com"}}, `spec.tokenHosts[1]: "https://auth.example.com" is not a host or host:port`},
 		{"a token host with wildcard", "", upstream.Spec{TokenHosts: []string{"*.example.com"}}, `spec.tokenHosts[0]: "*.example.com" is not a host or host:port`},
-		{"a token host with a bad port", "", upstream.Spec{TokenHosts: []string{"auth.example.com:99999"}}, `spec.tokenHosts[0]: "auth.example.com:99999" has a port that is none`},
+		{"a token host with a bad port", "", upstream.Spec{TokenHosts: []string{"auth.example.com:99999"}}, `spec.tokenHosts[0]: "auth.example.com:99999" is not a host or host:port`},
 		{"a redirect host without port", "", upstream.Spec{RedirectHosts: []string{"*.example.com"}}, `spec.redirectHosts[0]: "*.example.com" names no port, so matches nothing`},
 		{"a redirect host as URL", "", upstream.Spec{RedirectHosts: []string{"https://blobs.example.com:443"}}, `spec.redirectHosts[0]: "https://blobs.example.com:443" is not a glob of host:port`},
 		{"a redirect host that is no glob", "", upstream.Spec{RedirectHosts: []string{"[a:443"}}, `spec.redirectHosts[0]: "[a:443" is not a glob`},

@@ -78,5 +78,5 @@ func (r *Registry) realmAllowed(o origin) bool {
 	// Only for Docker Hub's own endpoint: credentials in a docker.io document
 	// with another endpoint are those of a mirror.
 	hub := origin{scheme: "https", hostPort: hubEndpoint + ":443"}
-	return r.name == oci.DockerHub && r.home == hub && o == origin{scheme: "https", hostPort: hubTokens + ":443"}
+	return r.name == oci.DockerHub && r.home == hub && o == origin{scheme: "https", hostPort: hubAuth + ":443"}
 }

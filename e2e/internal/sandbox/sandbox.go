@@ -34,9 +34,9 @@ func Rerun() (int, error) {
 		Cloneflags: syscall.CLONE_NEWNET,
 		Pdeathsig:  syscall.SIGTERM,
 	}
-	// An interrupt from the terminal reaches both; the inner one cleans up, and
-	// this one must live to report its exit code.
-	signal.Ignore(os.Interrupt)
+	// An interrupt from the terminal reaches both. The inner one ends by it, and
+	// this one must live to report that. Not ignored, which would be inherited.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
