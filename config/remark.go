@@ -55,6 +55,15 @@ func (l *loader) linkSettings(s *Snapshot, k known) {
 	if err == nil && slices.Contains(k.registries, canonical) {
 		return
 	}
+	if canonical == oci.DockerHub {
+		// Nobody asked for it: it is the default, and who lists registries alone
+		// need not have one for names that say none.
+		l.problems = append(l.problems, Problem{
+			Path: EnvPrefix + "DEFAULT_REGISTRY", Warning: true,
+			Message: "no " + KindRegistry + " document named " + quoted(name) + ": image names without a registry are unknown",
+		})
+		return
+	}
 	hint := didYouMean(name, k.registries)
 	if hint == "" {
 		hint = fmt.Sprintf("add a %s document of this name, or set %sDEFAULT_REGISTRY to a listed one", KindRegistry, EnvPrefix)

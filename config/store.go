@@ -105,6 +105,11 @@ func (s *Store) reload() {
 		return
 	}
 	before := s.current.Swap(snapshot)
+	for name, registry := range before.Registries {
+		if snapshot.Registries[name] != registry {
+			registry.Close()
+		}
+	}
 	recovered := s.failure != ""
 	s.failure = ""
 	if !recovered && before.Revision == snapshot.Revision && Problems(before.Warnings).Error() == Problems(snapshot.Warnings).Error() {
