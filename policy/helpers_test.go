@@ -83,7 +83,7 @@ func newWorld(t testing.TB) *world {
 	payload := []byte("payload")
 	w.engine = &policy.Engine{
 		Artifacts: policy.NewArtifacts(&blobs{content: map[oci.Digest][]byte{oci.SHA256(payload): payload}}),
-		Rules: func() policy.Rules { return w.rules }, Results: w.results, Lineage: w.lineage,
+		Rules:     func() policy.Rules { return w.rules }, Results: w.results, Lineage: w.lineage,
 		Now: func() time.Time { return testNow }, NewID: func(time.Time) string { return testID },
 	}
 	return w
