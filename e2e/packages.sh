@@ -9,6 +9,8 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 # The node of the end-to-end tests. It is started on folders of its own.
 command -v containerd >/dev/null || missing+=(containerd)
 command -v runc >/dev/null || missing+=(runc)
+# Watches what files the gateway touches.
+command -v strace >/dev/null || missing+=(strace)
 if [ ${#missing[@]} = 0 ]; then
 	exit 0
 fi

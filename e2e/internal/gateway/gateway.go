@@ -120,6 +120,9 @@ func (g *Gateway) Await(tb testing.TB, what string, condition func() bool) {
 	}
 }
 
+// PID returns the id of the process.
+func (g *Gateway) PID() int { return g.cmd.Process.Pid }
+
 // Log returns what the gateway wrote on its standard streams so far.
 func (g *Gateway) Log() string { return g.log.String() }
 
