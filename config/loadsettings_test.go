@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,22 @@ func TestEverySettingIsDescribed(t *testing.T) {
 		}
 		if _, err := config.LoadSettings(nil, map[string]string{d.Flag: d.Default}); err != nil {
 			t.Errorf("the default of %s is refused: %v", d.Name, err)
+		}
+	}
+}
+
+func TestALaterFlagIsNoSetting(t *testing.T) {
+	later := config.LaterFlags()
+	for _, d := range config.SettingDocs() {
+		if slices.Contains(later, d.Flag) {
+			t.Errorf("--%s is both built and refused", d.Flag)
+		}
+	}
+	for _, flag := range later {
+		variable := "VOUCHSAFE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+		_, err := config.LoadSettings([]string{variable + "=x"}, nil)
+		if one, ok := errors.AsType[*config.SettingError](err); !ok || one.Message != "not supported yet" {
+			t.Errorf("%s: got %v", variable, err)
 		}
 	}
 }

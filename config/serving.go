@@ -60,6 +60,11 @@ func (p Problems) orNil() error {
 	return p.sorted()
 }
 
+// PlainToOthers reports whether the registry side is plain HTTP where others
+// than this machine reach it. TLS is not built, so it is wherever LISTEN is not
+// loopback.
+func (s Settings) PlainToOthers() bool { return !isLoopback(s.Listen) }
+
 // isLoopback reports whether only this machine reaches the address. A name is
 // loopback only when it is "localhost".
 func isLoopback(listen string) bool {

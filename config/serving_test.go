@@ -43,3 +43,14 @@ func TestCheckExposure(t *testing.T) {
 		}
 	}
 }
+
+func TestPlainToOthers(t *testing.T) {
+	for listen, want := range map[string]bool{
+		"": true, ":5000": true, "0.0.0.0:5000": true, "[::]:5000": true, "gateway:5000": true, "10.0.0.1:5000": true,
+		"127.0.0.1:5000": false, "[::1]:5000": false, "localhost:5000": false,
+	} {
+		if got := (config.Settings{Listen: listen}).PlainToOthers(); got != want {
+			t.Errorf("listen %q: got %v", listen, got)
+		}
+	}
+}

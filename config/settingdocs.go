@@ -27,7 +27,7 @@ var settingDescriptions = map[string]string{
 	"CONFIG_DIR":       "folder of documents, followed while the process runs; the default folder may be missing, a named one must exist",
 	"MANIFEST_CACHE":   "most bytes of manifests that are kept in memory",
 	"LISTEN":           "address of the registry side, host:port; without a host all addresses, IPv4 and IPv6",
-	"REQUEST_TIMEOUT":  "most time for resolving and deciding one request, retries included",
+	"REQUEST_TIMEOUT":  "most time for resolving and deciding one request",
 	"OPS_LISTEN":       "address of /livez, /readyz, /startupz and /metrics, host:port",
 	"DEFAULT_REGISTRY": "registry of image names that have none",
 	"KNOWN_REGISTRIES": "Builtin, or None: then only registries with a document may be pulled from",
@@ -53,6 +53,16 @@ var laterSettings = []string{
 	"CONSOLE_LISTEN", "TLS_CERT_FILE", "TLS_KEY_FILE", "CLIENT_TOKENS_FILE",
 	"PIN", "WATCH_PODS", "NODE_NAME", "CLUSTER", "INFORM_ONLY", "REVERIFY_INTERVAL",
 	"CONTACT_REGISTRIES", "DRAIN_DELAY", "DRAIN_TIMEOUT",
+}
+
+// LaterFlags returns the flags of settings that this build knows and refuses, never
+// one of [SettingDocs].
+func LaterFlags() []string {
+	flags := make([]string, len(laterSettings))
+	for i, name := range laterSettings {
+		flags[i] = flagName(name)
+	}
+	return flags
 }
 
 // SettingDocs returns every setting that this build acts upon, in the order in

@@ -9,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"vouchsafe/oci"
 	"vouchsafe/policy"
 	"vouchsafe/upstream"
 	"vouchsafe/verify"
@@ -92,7 +91,7 @@ func effective(d Document) any {
 	case *policy.Spec:
 		return effectivePolicy(*spec)
 	case *upstream.Spec:
-		return effectiveRegistry(d.Name, *spec)
+		return spec.Effective(d.Name)
 	case *verify.Spec:
 		return *spec
 	}
@@ -109,37 +108,8 @@ func effectivePolicy(s policy.Spec) policy.Spec {
 	return s
 }
 
-func effectiveRegistry(name string, s upstream.Spec) upstream.Spec {
-	host := name
-	if name == oci.DockerHub {
-		host = "registry-1.docker.io"
-	}
-	scheme := "https://"
-	if s.PlainHTTP {
-		scheme = "http://"
-	}
-	fill(&s.Endpoint, scheme+host)
-	fill(&s.Access, "Shared")
-	fillDuration(&s.TagTTL, 30*time.Second)
-	timeouts := upstream.TimeoutsSpec{}
-	if s.Timeouts != nil {
-		timeouts = *s.Timeouts
-	}
-	fillDuration(&timeouts.Connect, 5*time.Second)
-	fillDuration(&timeouts.Header, 10*time.Second)
-	fillDuration(&timeouts.Idle, 30*time.Second)
-	s.Timeouts = &timeouts
-	return s
-}
-
 func fill(value *string, standard string) {
 	if *value == "" {
 		*value = standard
-	}
-}
-
-func fillDuration(value **upstream.Duration, standard time.Duration) {
-	if *value == nil {
-		*value = new(upstream.Duration(standard))
 	}
 }

@@ -64,3 +64,37 @@ func TestShow(t *testing.T) {
 		t.Error("xml: got no error")
 	}
 }
+
+// What is shown for a key that nobody wrote is what the reference calls its
+// default.
+func TestShownDefaultsAreThoseOfTheReference(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.yaml"), integration("team", newKey(t))+"---\n"+
+		document(config.KindPolicy, "prod", "  signers: [team]\n  behavior: Inform\n")+"---\n"+
+		document(config.KindRegistry, "r.example.com", "  tokenHosts: [t.example.com]\n"))
+	for _, d := range config.NewView(mustLoad(t, dir, config.LoadOptions{Settings: defaults(t)})).Documents {
+		if d.Source == config.BuiltIn {
+			continue
+		}
+		spec, err := json.Marshal(map[string]any{"spec": d.Spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, doc := range config.FieldDocs(d.Kind) {
+			if doc.Default == "" || doc.Default == "false" || strings.ContainsAny(doc.Default, "< ") {
+				continue // left out when false, or said in words
+			}
+			var at any
+			if err := json.Unmarshal(spec, &at); err != nil {
+				t.Fatal(err)
+			}
+			for key := range strings.SplitSeq(doc.Path, ".") {
+				block, _ := at.(map[string]any)
+				at = block[key]
+			}
+			if got, _ := json.Marshal(at); strings.Trim(string(got), `"`) != doc.Default && string(got) != doc.Default {
+				t.Errorf("%s %s: shown as %s, the reference says %s", d.Kind, doc.Path, got, doc.Default)
+			}
+		}
+	}
+}

@@ -12,9 +12,12 @@ import (
 	"vouchsafe/oci"
 )
 
-// maxFlights bounds the resolutions that run at the same time. They outlive
-// callers that leave, so the number of connections does not bound them.
-const maxFlights = 1024
+const (
+	// maxFlights bounds the resolutions that run at the same time.
+	maxFlights = 1024
+	// maxFlightsPerRegistry leaves room for others beside a registry that hangs.
+	maxFlightsPerRegistry = maxFlights / 4
+)
 
 // flightKey names what is being resolved: a tag or a digest, never both.
 type flightKey struct {
@@ -30,21 +33,30 @@ type flight struct {
 	digest oci.Digest
 	found  *manifest
 	err    error
+
+	// waiters belongs to flights.mu: with the last one the flight ends.
+	waiters int
+	abandon context.CancelFunc
 }
 
 // flights lets all callers that want the same key at the same time share one
 // resolution. It runs under its own deadline: the caller that came first may
-// leave without taking it from the others.
+// leave without taking it from the others. When all have left it is cancelled;
+// bytes that have arrived by then are still kept.
 type flights struct {
 	timeout time.Duration
 	log     *slog.Logger
 
-	mu    sync.Mutex // guards under
+	mu    sync.Mutex // guards what follows
 	under map[flightKey]*flight
+	// running counts those that still run, the cancelled ones too, in all and by
+	// registry.
+	running    int
+	byRegistry map[string]int
 }
 
 func newFlights(timeout time.Duration, log *slog.Logger) *flights {
-	return &flights{timeout: timeout, log: log, under: map[flightKey]*flight{}}
+	return &flights{timeout: timeout, log: log, under: map[flightKey]*flight{}, byRegistry: map[string]int{}}
 }
 
 // fetch is the work of a flight: the digest that was computed and the bytes.
@@ -62,6 +74,7 @@ func (f *flights) do(ctx context.Context, key flightKey, work fetch) (digest oci
 	case <-one.done:
 		return one.digest, one.found, shared, one.err
 	case <-ctx.Done():
+		f.leave(key, one)
 		return oci.Digest{}, nil, shared, fmt.Errorf("wait for %s: %w", key.repository, ctx.Err())
 	}
 }
@@ -70,24 +83,56 @@ func (f *flights) join(ctx context.Context, key flightKey, work fetch) (one *fli
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if one, ok := f.under[key]; ok {
+		one.waiters++
 		return one, true, nil
 	}
-	if len(f.under) >= maxFlights {
+	registry := key.repository.Registry
+	if f.running >= maxFlights || f.byRegistry[registry] >= maxFlightsPerRegistry {
 		return nil, false, &oci.Error{
 			Code: oci.CodeBusy, Reason: "too_many_resolutions",
 			Message: "too many images are being looked up at this moment", RetryAfter: time.Second,
 		}
 	}
-	one = &flight{done: make(chan struct{})}
+	running, abandon := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+	one = &flight{done: make(chan struct{}), waiters: 1, abandon: abandon}
 	f.under[key] = one
-	go f.fly(context.WithoutCancel(ctx), key, one, work)
+	f.running++
+	f.byRegistry[registry]++
+	go f.fly(running, key, one, work)
 	return one, false, nil
+}
+
+// leave is a caller that goes before the end. Whoever comes after the last has
+// left starts anew, so that nobody is given another's cancellation.
+func (f *flights) leave(key flightKey, one *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if one.waiters--; one.waiters > 0 {
+		return
+	}
+	one.abandon()
+	if f.under[key] == one {
+		delete(f.under, key)
+	}
+}
+
+// landed is a flight that has ended.
+func (f *flights) landed(key flightKey, one *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.under[key] == one {
+		delete(f.under, key)
+	}
+	f.running--
+	registry := key.repository.Registry
+	if f.byRegistry[registry]--; f.byRegistry[registry] == 0 {
+		delete(f.byRegistry, registry)
+	}
 }
 
 // fly runs work to its end. Whatever happens in it, those who wait get an
 // answer, and nothing but a returned manifest is a success.
 func (f *flights) fly(ctx context.Context, key flightKey, one *flight, work fetch) {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	one.err = &oci.Error{Code: oci.CodeInternal, Message: "internal error", Err: errors.New("resolution ended without a result")}
 	defer func() {
 		if p := recover(); p != nil {
@@ -95,10 +140,8 @@ func (f *flights) fly(ctx context.Context, key flightKey, one *flight, work fetc
 			one.digest, one.found = oci.Digest{}, nil
 			one.err = &oci.Error{Code: oci.CodeInternal, Message: "internal error", Err: fmt.Errorf("resolution panicked: %v", p)}
 		}
-		cancel()
-		f.mu.Lock()
-		delete(f.under, key)
-		f.mu.Unlock()
+		one.abandon()
+		f.landed(key, one)
 		close(one.done)
 	}()
 	digest, found, err := work(ctx)

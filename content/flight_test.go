@@ -3,6 +3,7 @@ package content_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -135,23 +136,94 @@ func TestPanicIsAnErrorForAllWhoWait(t *testing.T) {
 }
 
 func TestTooManyResolutionsAreBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		up := newRegistry()
-		up.get = slow(10 * time.Second)
-		r := content.New(up, content.Config{})
-		var wg sync.WaitGroup
-		var busy atomic.Int32
-		for i := range 1100 {
-			wg.Go(func() {
-				_, err := r.Resolve(t.Context(), byTag("v"+string(rune('a'+i%26))+time.Duration(i).String()))
-				if oci.CodeOf(err) == oci.CodeBusy {
-					busy.Add(1)
+	for name, c := range map[string]struct{ registries, want int }{
+		"of one registry":     {1, 300 - 256},
+		"of three registries": {3, 3 * (300 - 256)},
+		"in all":              {5, 5*300 - 1024},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				up := newRegistry()
+				up.get = slow(10 * time.Second)
+				r := content.New(up, content.Config{})
+				var wg sync.WaitGroup
+				var busy atomic.Int32
+				for i := range 300 * c.registries {
+					ref := byTag(fmt.Sprintf("v%d", i))
+					ref.Repository.Registry = fmt.Sprintf("r%d.test", i%c.registries)
+					wg.Go(func() {
+						if _, err := r.Resolve(t.Context(), ref); oci.CodeOf(err) == oci.CodeBusy {
+							busy.Add(1)
+						}
+					})
+				}
+				wg.Wait()
+				if got := int(busy.Load()); got != c.want {
+					t.Errorf("got %d busy answers, want %d", got, c.want)
 				}
 			})
+		})
+	}
+}
+
+// A registry hangs, its clients have left: neither it nor another is busy.
+func TestAbandonedResolutionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := newRegistry()
+		up.push("v1", body("one"))
+		up.get = func(ctx context.Context, ref oci.Reference) ([]byte, error) {
+			if ref.Repository.Registry != "hung.test" {
+				return nil, nil
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
-		wg.Wait()
-		if got := busy.Load(); got != 1100-1024 {
-			t.Errorf("got %d busy answers, want %d", got, 1100-1024)
+		r := content.New(up, content.Config{})
+		hung := func(i int) oci.Reference {
+			ref := byTag(fmt.Sprintf("v%d", i))
+			ref.Repository.Registry = "hung.test"
+			return ref
 		}
+		const wave = 200
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			var wg sync.WaitGroup
+			for i := range wave {
+				wg.Go(func() {
+					if _, err := r.Resolve(ctx, hung(i)); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("got %v, want the caller's own end", err)
+					}
+				})
+			}
+			wg.Wait()
+			cancel()
+			synctest.Wait()
+		}
+		if got := len(up.requests()); got != 10*wave {
+			t.Errorf("got %d requests, want each wave to start anew: %d", got, 10*wave)
+		}
+		resolve(t, r, byTag("v1"))
+	})
+}
+
+// The bytes have arrived when the last caller leaves: they are kept.
+func TestWhatHasArrivedIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := newRegistry()
+		up.push("v1", body("one"))
+		ctx, leave := context.WithCancel(t.Context())
+		up.get = func(running context.Context, _ oci.Reference) ([]byte, error) {
+			leave()
+			<-running.Done()
+			return body("one"), nil
+		}
+		r := content.New(up, content.Config{})
+		if _, err := r.Resolve(ctx, byTag("v1")); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the caller's own end", err)
+		}
+		synctest.Wait()
+		up.requests()
+		resolve(t, r, byTag("v1"))
+		wantRequests(t, up)
 	})
 }

@@ -1,6 +1,12 @@
 package oci
 
-import "unicode/utf8"
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"slices"
+	"unicode/utf8"
+)
 
 // artifactLayers is the closed list of what signing, attesting and SBOM tools
 // store as layers. No type that a runtime unpacks may ever be in it, and none
@@ -38,24 +44,22 @@ var inertConfigs = map[string]bool{
 }
 
 // IsArtifact reports whether a manifest of size bytes says of itself that it is a
-// signature, attestation or SBOM: an image manifest with at least one layer, each
-// layer's media type in a closed list and at most MaxArtifactBytes in all; or an
-// index with at least one entry in which no entry has a platform and each has an
-// artifact type. Tag names and the manifest's own artifact type never count,
-// since whoever pushes chooses them freely. That goes for the types of layers
-// too where a runtime unpacks them whatever they are called: see
-// [Manifest.MustBeRead].
+// signature, attestation or SBOM, or a list of such: an image manifest with at
+// least one layer, each layer's media type in a closed list and at most
+// MaxArtifactBytes in all; or an index with 1 to MaxArtifactEntries entries, each
+// with an artifact type, without a platform and without embedded content. Tag
+// names and the manifest's own artifact type never count, since whoever pushes
+// chooses them freely. That goes for what is listed too unless no runtime takes
+// it for an image: see [Manifest.MustBeRead].
 func (m Manifest) IsArtifact(size int) bool {
 	switch m.Kind {
 	case KindImage:
 		return len(m.Layers) > 0 && m.layersAreArtifacts(int64(size))
 	case KindIndex:
-		for _, d := range m.Manifests {
-			if d.Platform != nil || d.ArtifactType == "" {
-				return false
-			}
-		}
-		return len(m.Manifests) > 0
+		return len(m.Manifests) > 0 && len(m.Manifests) <= MaxArtifactEntries &&
+			!slices.ContainsFunc(m.Manifests, func(d Descriptor) bool {
+				return d.Platform != nil || d.ArtifactType == "" || d.Embedded
+			})
 	}
 	return false
 }
@@ -73,26 +77,88 @@ func (m Manifest) layersAreArtifacts(size int64) bool {
 	return left >= 0
 }
 
-// MustBeRead reports whether an artifact could be started after all, so that its
-// layers must be read before it counts as one. Podman, CRI-O and Docker unpack
+// MustBeRead reports whether an artifact could be started after all, so that what
+// it lists must be read before it counts as one. Podman, CRI-O and Docker unpack
 // the layers of a manifest with an image config whatever media type they have
 // (tried with Podman 4.3.1: a tar archive called a cosign signature runs), so
 // only an OCI manifest whose config no runtime takes is settled by its manifest.
+// What an index lists is whatever is behind the digests.
 func (m Manifest) MustBeRead() bool {
-	return m.Kind == KindImage && (m.MediaType != MediaTypeImageManifest || !inertConfigs[m.Config.MediaType])
+	return m.Kind != KindImage || m.MediaType != MediaTypeImageManifest || !inertConfigs[m.Config.MediaType]
 }
 
-// IsInert reports whether b is text, and so nothing that holds a program: valid
-// UTF-8 without control characters but white space. Archives, compressed data
-// and executables all have bytes that text has not.
-func IsInert(b []byte) bool {
-	if !utf8.Valid(b) {
+// notJSON are the types of artifactLayers that are not JSON, or not always.
+var notJSON = map[string]bool{
+	"application/cose": true, "text/spdx": true, "text/spdx+xml": true,
+	"application/vnd.cyclonedx": true, "application/vnd.cyclonedx+xml": true,
+}
+
+// IsInertLayer reports whether a layer of an artifact is nothing that a runtime
+// could unpack, start or take for a manifest: text, so neither an executable nor
+// compressed; not readable as an archive; JSON where its type says so; no
+// manifest, which a node would then hold without having asked for it as one.
+func IsInertLayer(mediaType string, b []byte) bool {
+	if !isText(b) || bytes.HasPrefix(b, []byte("BZh")) {
 		return false
 	}
+	if _, err := tar.NewReader(bytes.NewReader(b)).Next(); err == nil {
+		return false
+	}
+	if !notJSON[mediaType] && !json.Valid(b) {
+		return false
+	}
+	_, err := ParseManifest(b, "")
+	return err != nil
+}
+
+// isText reports whether b is valid UTF-8 without control characters but white
+// space. Executables and compressed data have bytes that text has not.
+func isText(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
 			return false
 		}
 	}
-	return len(b) > 0
+	return len(b) > 0 && utf8.Valid(b)
+}
+
+// configFields are all that cosign writes into the config of a signature.
+var configFields = []string{"architecture", "config", "created", "history", "os", "rootfs"}
+
+// IsInertConfig reports whether an image config says nothing about how to start
+// something: an object of the fields that cosign writes, each once, without
+// operating system, architecture and settings.
+func IsInertConfig(b []byte) bool {
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	var seen []string
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return false
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return false
+		}
+		field, _ := name.(string)
+		if !slices.Contains(configFields, field) || slices.Contains(seen, field) {
+			return false
+		}
+		seen = append(seen, field)
+		switch field {
+		case "architecture", "os":
+			if string(value) != `""` {
+				return false
+			}
+		case "config":
+			if string(value) != "{}" && string(value) != "null" {
+				return false
+			}
+		}
+	}
+	_, err := decoder.Token()
+	return err == nil && !decoder.More()
 }

@@ -1,7 +1,11 @@
 package oci_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"vouchsafe/oci"
@@ -52,5 +56,121 @@ func TestIsArtifact(t *testing.T) {
 		if got := test.manifest.IsArtifact(test.size); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+func TestAnIndexOfArtifactsIsBoundedAndEmbedsNothing(t *testing.T) {
+	entry := oci.Descriptor{ArtifactType: "a/b"}
+	many := oci.Manifest{Kind: oci.KindIndex}
+	for range oci.MaxArtifactEntries {
+		many.Manifests = append(many.Manifests, entry)
+	}
+	if !many.IsArtifact(1) {
+		t.Error("an index at the limit is no artifact")
+	}
+	many.Manifests = append(many.Manifests, entry)
+	if many.IsArtifact(1) {
+		t.Error("an index over the limit is an artifact")
+	}
+	body := `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[{"mediaType":"` + oci.MediaTypeImageManifest +
+		`","digest":"` + oci.SHA256([]byte("{}")).String() + `","size":2,"artifactType":"a/b","data":"e30="}]}`
+	manifest, err := oci.ParseManifest([]byte(body), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !manifest.Manifests[0].Embedded || manifest.IsArtifact(len(body)) {
+		t.Error("an entry that carries its content is not seen")
+	}
+}
+
+// v7 is the header of an old tar archive in text alone: names, octal digits and
+// spaces, as JSON that ends in the last field.
+func v7(name string, size int) []byte {
+	header := make([]byte, 512)
+	for i := range header {
+		header[i] = ' '
+	}
+	copy(header, name)
+	copy(header[100:], "0000755 0000000 0000000 ")
+	copy(header[124:], fmt.Sprintf("%011o 00000000000 ", size))
+	copy(header[148:], "        ")
+	header[156] = '0'
+	sum := 0
+	for _, c := range header {
+		sum += int(c)
+	}
+	copy(header[148:], fmt.Sprintf("%06o  ", sum))
+	return header
+}
+
+func TestIsInertLayer(t *testing.T) {
+	const signature, spdx = oci.MediaTypeSimpleSigning, "text/spdx"
+	manifest := `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` +
+		oci.SHA256([]byte("{}")).String() + `","size":2},"layers":[]}`
+	for _, test := range []struct {
+		name      string
+		mediaType string
+		content   []byte
+		want      bool
+	}{
+		{"a simple signing payload", signature, []byte(`{"critical":{}}`), true},
+		{"an SBOM in text", spdx, []byte("SPDXVersion: SPDX-2.3\n"), true},
+		{"text where JSON is due", signature, []byte("SPDXVersion: SPDX-2.3\n"), false},
+		{"nothing", spdx, nil, false},
+		{"an executable", spdx, []byte("\x7fELF\x02\x01\x01\x00"), false},
+		{"gzip", spdx, []byte{0x1f, 0x8b, 8, 0}, false},
+		{"zstd", spdx, []byte{0x28, 0xb5, 0x2f, 0xfd}, false},
+		{"bzip2", spdx, []byte("BZh91AY&SY"), false},
+		{"no UTF-8", spdx, []byte{'a', 0xff}, false},
+		{"an escape character", spdx, []byte("a\x1b[0m"), false},
+		{"a tar archive in text", spdx, v7("bin/run.sh", 0), false},
+		{"a tar archive in JSON", signature, append(v7(`{"a":"bin`, 512), strings.Repeat(" ", 510)+`"}`...), false},
+		{"a manifest", signature, []byte(manifest), false},
+	} {
+		if got := oci.IsInertLayer(test.mediaType, test.content); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+	if _, err := tar.NewReader(bytes.NewReader(v7("bin/run.sh", 0))).Next(); err != nil {
+		t.Errorf("the archive in text is none: %v", err)
+	}
+}
+
+func TestIsInertConfig(t *testing.T) {
+	for config, want := range map[string]bool{
+		`{"architecture":"","created":"0001-01-01T00:00:00Z","history":[],"os":"","rootfs":{"type":"layers","diff_ids":[]},"config":{}}`: true,
+		`{}`:                             true,
+		`{"config":null}`:                true,
+		`{"os":"linux"}`:                 false,
+		`{"architecture":"amd64"}`:       false,
+		`{"config":{"Cmd":["sh"]}}`:      false,
+		`{"config":{},"config":{}}`:      false,
+		`{"Config":{"Cmd":["sh"]}}`:      false,
+		`{"container_config":{}}`:        false,
+		`{"os":""} {"os":"linux"}`:       false,
+		`{"os":""`:                       false,
+		`[]`:                             false,
+		``:                               false,
+		`{"variant":"v8"}`:               false,
+		`{"os":null}`:                    false,
+		`{"config":{"Entrypoint":null}}`: false,
+	} {
+		if got := oci.IsInertConfig([]byte(config)); got != want {
+			t.Errorf("%s: got %v, want %v", config, got, want)
+		}
+	}
+}
+
+func TestReferrersTag(t *testing.T) {
+	digest := oci.SHA256([]byte("a"))
+	if got, want := digest.ReferrersTag(), digest.TagName(); got != want {
+		t.Errorf("sha256: got %s, want %s", got, want)
+	}
+	long, err := oci.ParseDigest("sha512:" + strings.Repeat("a", 128))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := long.ReferrersTag(), "sha512-"+strings.Repeat("a", 64); got != want || oci.CheckTag(got) != nil {
+		t.Errorf("sha512: got %s, want %s", got, want)
 	}
 }

@@ -55,6 +55,7 @@ func (r *manifestReader) descriptorField(d *Descriptor, name []byte) (err error)
 	case "annotations":
 		d.Annotations, err = r.annotations()
 	default:
+		d.Embedded = d.Embedded || string(name) == "data"
 		err = r.other(name, "mediaType", "digest", "size", "artifactType", "platform", "annotations", "urls", "data")
 	}
 	return err

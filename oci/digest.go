@@ -64,8 +64,18 @@ func (d Digest) Hex() string {
 }
 
 // TagName returns "<algorithm>-<hex>", the form in which a digest appears in
-// the names of referrers tags and, with ".sig" behind it, of cosign's tags.
+// the names of cosign's tags, with ".sig" behind it. That of a sha512 digest is
+// longer than a tag may be, so no registry holds one.
 func (d Digest) TagName() string { return strings.Replace(d.s, ":", "-", 1) }
+
+// ReferrersTag returns the tag that lists the referrers of d where a registry has
+// no referrers API: the algorithm and the first 64 digits (OCI distribution
+// specification 1.1, "Referrers Tag Schema").
+func (d Digest) ReferrersTag() string {
+	const most = 64
+	digits := d.Hex()
+	return d.Algorithm() + "-" + digits[:min(len(digits), most)]
+}
 
 // Short returns the algorithm and the first 12 digits, for people.
 func (d Digest) Short() string {

@@ -10,6 +10,8 @@ const (
 	MaxIndexManifests = 1000
 	// MaxLayers is the most layers of an image manifest.
 	MaxLayers = 1000
+	// MaxArtifactEntries is the most entries of an index of signature artifacts.
+	MaxArtifactEntries = 64
 	// MaxArtifactBytes is the most that a signature artifact may have, its
 	// manifest and the declared sizes of its layers together.
 	MaxArtifactBytes = 32 << 20
@@ -48,7 +50,10 @@ type Descriptor struct {
 	Size         int64
 	ArtifactType string
 	// Platform is nil when the entry has none.
-	Platform    *Platform
+	Platform *Platform
+	// Embedded is true when the descriptor carries the content itself ("data"):
+	// some clients take it from there and never ask for it.
+	Embedded    bool
 	Annotations map[string]string
 }
 

@@ -22,6 +22,9 @@ func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Diges
 	}
 	rules := e.Rules()
 	d.Revision = rules.Revision
+	if request.Superseded {
+		return e.superseded(d), nil
+	}
 	matched := rules.matching(d.Image.Repository, request.Namespace)
 	if !enforced(rules, matched) {
 		d.Verdict, d.Message = Allow, blobServedMessage(d, "no enforcing policy matches")

@@ -49,6 +49,11 @@ type Request struct {
 	Client    Client
 	// Namespace is empty where it is not known.
 	Namespace string
+	// Superseded asks for the refusal of a question that the rules outran: they
+	// changed as often as it may be decided. The answer is Unavailable, whatever
+	// the image, so that what the client gets has a record of its own. False is
+	// a question that is judged.
+	Superseded bool
 }
 
 // Outcome is what one matching policy says.

@@ -55,6 +55,9 @@ func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (
 	}
 	rules := e.Rules()
 	d.Revision = rules.Revision
+	if request.Superseded {
+		return e.superseded(d), nil
+	}
 	exempt, exemptErr := e.Artifacts.Exempt(ctx, image)
 	if exempt {
 		d.Verdict, d.Exempt, d.Cached = Allow, true, true
@@ -118,6 +121,13 @@ func broken(d Decision) Decision {
 	d.Policies, d.Results, d.Exempt, d.Cached = nil, nil, false, false
 	d.Message = brokenMessage(d)
 	return d
+}
+
+// superseded is the decision about a question that the rules outran.
+func (e *Engine) superseded(d Decision) Decision {
+	d.Verdict, d.Reasons, d.Cached = Unavailable, []string{ReasonSuperseded}, true
+	d.Message = supersededMessage(d)
+	return e.finish(d)
 }
 
 // finish fills what depends on the verdict and the clock.

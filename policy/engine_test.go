@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -302,6 +303,28 @@ func TestFailuresAreNeverServed(t *testing.T) {
 				t.Errorf("got decision %+v beside an error", d)
 			}
 		})
+	}
+}
+
+// The refusal that follows too many changes is a decision of its own: never
+// served, whatever would have become of the image, and nobody is asked.
+func TestASupersededQuestionIsUnavailable(t *testing.T) {
+	w := newWorld(t)
+	api := image(t, acmeAPI, "api")
+	q := pull(api.Reference)
+	q.Superseded = true
+	want := policy.Decision{
+		ID: testID, Time: testNow, Verdict: policy.Unavailable, Reasons: []string{policy.ReasonSuperseded},
+		Revision: "r1", Image: api.Reference, MediaType: api.MediaType, Cached: true, RetryAfter: policy.RetryAfter,
+		Message: oci.Reference{Repository: acmeAPI, Digest: api.Reference.Digest}.String() + ": the configuration changed while this was decided (SUPERSEDED); try again (decision " + testID + ")",
+	}
+	got, err := w.engine.Decide(t.Context(), q, api)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	blob, err := w.engine.DecideBlob(t.Context(), q, api.Reference.Digest)
+	if err != nil || blob.Verdict != policy.Unavailable || blob.Message != want.Message {
+		t.Errorf("blob: got %v %q, %v", blob.Verdict, blob.Message, err)
 	}
 }
 

@@ -80,10 +80,11 @@ func newWorld(t testing.TB) *world {
 	for _, name := range []string{"qa-team", "release-team", "spare"} {
 		w.rules.Integrations = append(w.rules.Integrations, w.integrations[name])
 	}
-	payload := []byte("payload")
 	w.engine = &policy.Engine{
-		Artifacts: policy.NewArtifacts(&blobs{content: map[oci.Digest][]byte{oci.SHA256(payload): payload}}),
-		Rules:     func() policy.Rules { return w.rules }, Results: w.results, Lineage: w.lineage,
+		Artifacts: policy.NewArtifacts(&blobs{content: map[oci.Digest][]byte{
+			oci.SHA256([]byte("payload")): []byte("{}"), oci.SHA256([]byte("c")): []byte("{}"),
+		}}),
+		Rules: func() policy.Rules { return w.rules }, Results: w.results, Lineage: w.lineage,
 		Now: func() time.Time { return testNow }, NewID: func(time.Time) string { return testID },
 	}
 	return w

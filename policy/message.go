@@ -34,6 +34,10 @@ func brokenMessage(d Decision) string {
 	return subject(d) + ": could not be judged, internal error; try again" + tail(d)
 }
 
+func supersededMessage(d Decision) string {
+	return subject(d) + ": the configuration changed while this was decided (" + ReasonSuperseded + "); try again" + tail(d)
+}
+
 func lineageMessage(d Decision) string {
 	return subject(d) + ": could not remember what this index lists (" + ReasonLineageUnavailable + "); try again" + tail(d)
 }

@@ -17,6 +17,9 @@ const (
 	// ReasonAuditFailed means that the record of the decision could not be
 	// written.
 	ReasonAuditFailed = "AUDIT_FAILED"
+	// ReasonSuperseded means that the rules changed again and again while the
+	// image was decided.
+	ReasonSuperseded = "SUPERSEDED"
 	// ReasonInternal means that the decision failed by a bug of the gateway.
 	ReasonInternal = "INTERNAL"
 )

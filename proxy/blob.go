@@ -47,20 +47,28 @@ func (h *Handler) serveBlob(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return inTime(ctx, err)
 	}
-	defer func() { _ = blob.Body.Close() }() // all that Read had to say was said
+	opened := blob.Body
+	defer func() { _ = opened.Close() }() // all that Read had to say was said
+	if !timer.Stop() {
+		return inTime(ctx, context.Cause(ctx))
+	}
 	status, err := announce(x, blob, part, partial)
 	if err != nil {
 		return err
 	}
-	// Opening may have taken long: the decision must still hold.
-	if err := judged.hold(ctx); err != nil {
-		return inTime(ctx, err)
+	body, err := h.inspect(ctx, x, blob)
+	if err != nil {
+		return err
 	}
-	if !timer.Stop() {
-		return inTime(ctx, context.Cause(ctx))
+	defer func() { _ = body.Close() }() // as above
+	// Opening may have taken long: the decision must still hold.
+	deciding, done := context.WithTimeout(ctx, h.cfg.Timeout)
+	defer done()
+	if err := judged.hold(deciding); err != nil {
+		return err
 	}
 	x.WriteHeader(status)
-	return stream(x, blob.Body)
+	return stream(x, body)
 }
 
 // inTime tells the end of our own time from other errors: to those below us it

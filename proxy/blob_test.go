@@ -52,8 +52,11 @@ func TestRanges(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			w, opened := newWorld(t, nil), 0
 			w.upstream.open = func(_ context.Context, byteRange string) (*upstream.Blob, error) {
+				if opened++; opened > 1 && byteRange == "" {
+					return blobOf("0123456789", 10, ""), nil // to see what the part is a part of
+				}
 				if byteRange != test.passed {
 					t.Errorf("passed %q, want %q", byteRange, test.passed)
 				}
@@ -111,6 +114,9 @@ func TestBodyThatBreaksNeverEndsClean(t *testing.T) {
 				return &upstream.Blob{Body: test.body, Size: test.size}, nil
 			}
 			got, err := w.try(t.Context(), "GET", blobPath())
+			if got.status == 502 {
+				return // It broke before anything of it was sent.
+			}
 			if err == nil && !got.broken {
 				t.Errorf("got %d with %d bytes and a clean end", got.status, len(got.body))
 			}

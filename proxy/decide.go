@@ -16,7 +16,7 @@ const maxDecisions = 3
 type judgement struct {
 	h       *Handler
 	x       *exchange
-	ask     func(ctx context.Context) (policy.Decision, error)
+	ask     func(ctx context.Context, question policy.Request) (policy.Decision, error)
 	decided int
 }
 
@@ -28,29 +28,33 @@ func (j *judgement) hold(ctx context.Context) error {
 		if j.decided > 0 && j.x.decision.Revision == j.h.cfg.Revision() {
 			return refused(j.x.decision)
 		}
-		if j.decided == maxDecisions {
-			j.stamp(policy.Unavailable)
-			return &oci.Error{Code: oci.CodeUndecided, Message: "the configuration changed while this was decided"}
+		// The rules outran this request: the last question is for a refusal, so
+		// that the answer names a record that says what was answered.
+		last := j.decided >= maxDecisions
+		question := j.x.question()
+		question.Superseded = last
+		d, err := j.ask(ctx, question)
+		if err == nil && last && d.Verdict.Served() {
+			err = fmt.Errorf("decision %s serves a superseded question", d.ID)
 		}
-		d, err := j.ask(ctx)
 		if err != nil {
+			// An earlier decision is not the one that is answered.
+			j.x.decision = policy.Decision{}
+			j.x.Header().Del("Vouchsafe-Decision")
 			return fmt.Errorf("decide %s: %w", j.x.ask.ref, err)
 		}
 		j.decided++
 		j.x.decision = d
-		j.stamp(d.Verdict)
+		j.x.Header().Set("Vouchsafe-Decision", d.ID+" "+d.Verdict.String())
+		if last {
+			return refused(d)
+		}
 	}
-}
-
-// stamp names the decision on the answer, whatever the answer will be.
-func (j *judgement) stamp(verdict policy.Verdict) {
-	j.x.Header().Set("Vouchsafe-Decision", j.x.decision.ID+" "+verdict.String())
 }
 
 // judgeImage is the judgement of a manifest.
 func (h *Handler) judgeImage(x *exchange, image oci.Image) *judgement {
-	question := x.question()
-	return &judgement{h: h, x: x, ask: func(ctx context.Context) (policy.Decision, error) {
+	return &judgement{h: h, x: x, ask: func(ctx context.Context, question policy.Request) (policy.Decision, error) {
 		d, err := h.decider.Decide(ctx, question, image)
 		// A decision about something else, or about nothing, serves nothing.
 		if err == nil && d.Verdict.Served() && d.Image.Digest != image.Reference.Digest {
@@ -62,8 +66,7 @@ func (h *Handler) judgeImage(x *exchange, image oci.Image) *judgement {
 
 // judgeBlob is the judgement of a blob.
 func (h *Handler) judgeBlob(x *exchange) *judgement {
-	question := x.question()
-	return &judgement{h: h, x: x, ask: func(ctx context.Context) (policy.Decision, error) {
+	return &judgement{h: h, x: x, ask: func(ctx context.Context, question policy.Request) (policy.Decision, error) {
 		return h.decider.DecideBlob(ctx, question, x.ask.ref.Digest)
 	}}
 }

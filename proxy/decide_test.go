@@ -132,6 +132,7 @@ func TestAgeOfAStaleTagIsTold(t *testing.T) {
 // rules in force, or a refusal for now.
 func TestDecisionUnderAnOldRevisionIsMadeAgain(t *testing.T) {
 	manifest, blob := "/v2/nginx/manifests/1", "/v2/nginx/blobs/"+blobDigest.String()
+	superseded := policy.Decision{ID: "4", Verdict: policy.Unavailable, Revision: "d"}
 	tests := map[string]struct {
 		target string
 		// decisions are made in this order; current is in force all the time.
@@ -158,8 +159,18 @@ func TestDecisionUnderAnOldRevisionIsMadeAgain(t *testing.T) {
 		},
 		"after the third it is refused for now": {
 			target:    manifest,
-			decisions: []policy.Decision{{ID: "1", Verdict: policy.Allow, Revision: "a"}, {ID: "2", Verdict: policy.Allow, Revision: "b"}, {ID: "3", Verdict: policy.Allow, Revision: "c"}},
-			current:   "new", status: 503, header: "3 Unavailable", asked: 3,
+			decisions: []policy.Decision{{ID: "1", Verdict: policy.Allow, Revision: "a"}, {ID: "2", Verdict: policy.Allow, Revision: "b"}, {ID: "3", Verdict: policy.Allow, Revision: "c"}, superseded},
+			current:   "new", status: 503, header: "4 Unavailable", asked: 4,
+		},
+		"the refusal for now needs no revision in force": {
+			target:    manifest,
+			decisions: []policy.Decision{{ID: "1", Verdict: policy.Deny, Revision: "a"}, {ID: "2", Verdict: policy.Deny, Revision: "b"}, {ID: "3", Verdict: policy.Deny, Revision: "c"}, superseded},
+			current:   "new", status: 503, header: "4 Unavailable", asked: 4,
+		},
+		"a decider that serves it all the same serves nothing": {
+			target:    manifest,
+			decisions: []policy.Decision{{ID: "1", Verdict: policy.Allow, Revision: "a"}, {ID: "2", Verdict: policy.Allow, Revision: "b"}, {ID: "3", Verdict: policy.Allow, Revision: "c"}, {ID: "4", Verdict: policy.Allow, Revision: "new"}},
+			current:   "new", status: 500, header: "", asked: 4,
 		},
 		"a blob too": {
 			target:    blob,
@@ -168,8 +179,13 @@ func TestDecisionUnderAnOldRevisionIsMadeAgain(t *testing.T) {
 		},
 		"a decision without revision is not current": {
 			target:    manifest,
-			decisions: []policy.Decision{{ID: "1", Verdict: policy.Allow}, {ID: "2", Verdict: policy.Allow}, {ID: "3", Verdict: policy.Allow}},
-			current:   "new", status: 503, header: "3 Unavailable", asked: 3,
+			decisions: []policy.Decision{{ID: "1", Verdict: policy.Allow}, {ID: "2", Verdict: policy.Allow}, {ID: "3", Verdict: policy.Allow}, superseded},
+			current:   "new", status: 503, header: "4 Unavailable", asked: 4,
+		},
+		"a blob too, after the third": {
+			target:    blob,
+			decisions: []policy.Decision{{ID: "1", Verdict: policy.Allow, Revision: "a"}, {ID: "2", Verdict: policy.Allow, Revision: "b"}, {ID: "3", Verdict: policy.Allow, Revision: "c"}, superseded},
+			current:   "new", status: 503, header: "4 Unavailable", asked: 4,
 		},
 	}
 	for name, test := range tests {
@@ -177,8 +193,12 @@ func TestDecisionUnderAnOldRevisionIsMadeAgain(t *testing.T) {
 			w := newWorld(t, nil)
 			w.revision = func() string { return test.current }
 			var asked atomic.Int32
-			w.decider.on = func(context.Context, policy.Request) (policy.Decision, error) {
-				d := test.decisions[asked.Add(1)-1]
+			w.decider.on = func(_ context.Context, q policy.Request) (policy.Decision, error) {
+				n := asked.Add(1)
+				if q.Superseded != (n == 4) {
+					t.Errorf("question %d: superseded is %v", n, q.Superseded)
+				}
+				d := test.decisions[n-1]
 				d.Image.Digest = manifestDigest
 				return d, nil
 			}

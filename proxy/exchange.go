@@ -149,7 +149,7 @@ func (h *Handler) log(ctx context.Context, x *exchange, status int, took time.Du
 		slog.String("verb", cut(x.r.Method, 16)),
 		slog.Int("status", status),
 		slog.Int64("bytes", x.sent),
-		slog.Duration("duration", took),
+		slog.Float64("durationMs", float64(took.Microseconds())/1000),
 		slog.String("client", clientIP(x.r.RemoteAddr)),
 	}
 	if x.ask.ref.Repository.Path != "" {

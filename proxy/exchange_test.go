@@ -66,8 +66,8 @@ func TestOneLineForEachRequest(t *testing.T) {
 		"level": "INFO", "msg": "request", "op": "manifest", "verb": "GET", "status": 200.0, "bytes": float64(len(manifestBytes)),
 		"client": "127.0.0.1", "image": nginx + ":1.27", "decision": "01D", "verdict": "Allow", "requestID": `a"b` + strings.Repeat("c", 125),
 	})
-	if _, ok := got["duration"]; !ok {
-		t.Error("no duration")
+	if ms, ok := got["durationMs"].(float64); !ok || ms <= 0 || ms > 60_000 {
+		t.Errorf("durationMs is %v, want milliseconds", got["durationMs"])
 	}
 	if _, ok := got["error"]; ok {
 		t.Errorf("an error on a good request: %v", got)
@@ -95,7 +95,7 @@ func TestGoodBlobsAreLoggedAtDebugAndBrokenOnesAtInfo(t *testing.T) {
 	w.do(t, "GET", blobPath())
 	wantLine(t, log.next(t), map[string]any{"level": "DEBUG", "op": "blob", "status": 200.0, "bytes": 10.0})
 	w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
-		return &upstream.Blob{Body: io.NopCloser(io.MultiReader(strings.NewReader("01234"), readError{})), Size: 10}, nil
+		return &upstream.Blob{Body: io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat("01234", 1000)), readError{})), Size: 5010}, nil
 	}
 	if got, err := w.try(t.Context(), "GET", blobPath()); err == nil && !got.broken {
 		t.Errorf("got a clean end: %v", got)

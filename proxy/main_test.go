@@ -158,7 +158,7 @@ func (o *origin) OpenBlob(ctx context.Context, repository oci.Repository, digest
 }
 
 func blobOf(content string, size int64, contentRange string) *upstream.Blob {
-	return &upstream.Blob{Body: io.NopCloser(strings.NewReader(content)), Size: size, ContentRange: contentRange, MediaType: "text/html"}
+	return &upstream.Blob{Body: io.NopCloser(strings.NewReader(content)), Size: size, ContentRange: contentRange}
 }
 
 func (o *origin) HeadBlob(ctx context.Context, repository oci.Repository, digest oci.Digest) (int64, error) {

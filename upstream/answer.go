@@ -33,6 +33,9 @@ type answer struct {
 	home bool
 	now  func() time.Time
 	end  context.CancelCauseFunc
+	// claim is the memory that the body takes when it is read whole; nil once
+	// somebody else gives it back.
+	claim *claim
 }
 
 func (d door) answer(caller, running context.Context, end context.CancelCauseFunc, what string, resp *http.Response) *answer {
@@ -44,12 +47,14 @@ func (d door) answer(caller, running context.Context, end context.CancelCauseFun
 	body.timer.Stop()
 	return &answer{
 		status: resp.StatusCode, header: resp.Header, length: resp.ContentLength,
-		body: body, now: d.client.now, end: end,
+		body: body, now: d.client.now, end: end, claim: d.claim(what),
 	}
 }
 
-// Close ends the request, however much of it has arrived.
+// Close ends the request, however much of it has arrived, and gives back what
+// its body has taken: the caller is about to hand it on.
 func (a *answer) Close() error {
+	a.claim.release()
 	a.body.timer.Stop()
 	err := a.body.body.Close()
 	a.end(nil)
@@ -104,19 +109,46 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	return n, transportFailure(b.caller, b.running, b.what, reasonCut, err)
 }
 
-// whole reads a body of at most limit bytes. A longer one is tooLarge.
+// whole reads a body of at most limit bytes. A longer one is tooLarge. The
+// buffer grows as bytes arrive, by what the claim allows; a declared length
+// bounds it and is never believed beyond that.
 func (a *answer) whole(limit int64, tooLarge error) ([]byte, error) {
 	if a.length > limit {
 		return nil, tooLarge
 	}
-	b, err := io.ReadAll(io.LimitReader(a.body, limit+1))
-	if err != nil {
+	// One byte more tells a body that ends here from one that goes on.
+	most := limit + 1
+	if a.length >= 0 {
+		most = a.length + 1
+	}
+	b := make([]byte, 0, min(most, firstBytes))
+	for {
+		n, err := a.body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case int64(len(b)) == most:
+			return nil, tooLarge
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, err
+		}
+		if len(b) == cap(b) {
+			if b, err = a.grow(b, most); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// grow returns b with more room, at most most in all.
+func (a *answer) grow(b []byte, most int64) ([]byte, error) {
+	size := min(most, growth*int64(cap(b)))
+	if err := a.claim.hold(size + int64(cap(b))); err != nil {
 		return nil, err
 	}
-	if int64(len(b)) > limit {
-		return nil, tooLarge
-	}
-	return b, nil
+	grown := append(make([]byte, 0, size), b...)
+	return grown, a.claim.hold(size)
 }
 
 // classed reports whether err already says what happened: one of ours, or the

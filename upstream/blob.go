@@ -20,8 +20,6 @@ type Blob struct {
 	Size int64
 	// ContentRange is set when Body is a part of the blob.
 	ContentRange string
-	// MediaType is the upstream's Content-Type, untrusted.
-	MediaType string
 }
 
 // OpenBlob opens a blob, or the part that byteRange asks for (the value of a
@@ -52,10 +50,7 @@ func (c *Client) OpenBlob(ctx context.Context, repository oci.Repository, digest
 
 // wholeBlob hands on a 200.
 func (a *answer) wholeBlob(what string, digest oci.Digest) *Blob {
-	return &Blob{
-		Body: newCheckedBody(what, a, digest, a.length), Size: a.length,
-		MediaType: a.header.Get("Content-Type"),
-	}
+	return &Blob{Body: newCheckedBody(what, a, digest, a.length), Size: a.length}
 }
 
 // partBlob hands on a 206, when it is what was asked for.
@@ -65,7 +60,7 @@ func (a *answer) partBlob(what string, digest oci.Digest, asked byteRange) (*Blo
 		_ = a.Close()
 		return nil, trouble(reasonRange, what, "the registry sent another range than was asked for")
 	}
-	blob := &Blob{Size: got.length(), ContentRange: got.String(), MediaType: a.header.Get("Content-Type")}
+	blob := &Blob{Size: got.length(), ContentRange: got.String()}
 	if got.first == 0 && got.length() == got.size {
 		blob.Body = newCheckedBody(what, a, digest, got.size)
 	} else {

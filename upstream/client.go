@@ -23,6 +23,11 @@ type Config struct {
 	Observe func(registry string, status int, took time.Duration)
 	// Log receives what is not told to clients; nil means discarded.
 	Log *slog.Logger
+	// WholeBytes bounds what all bodies that are read whole (manifests, small
+	// blobs, tokens, lists) may hold together beyond the first 32 KiB of each,
+	// two thirds of it for one registry; zero means 96 MiB. What finds no room
+	// is CodeBusy with Reason "memory".
+	WholeBytes int64
 }
 
 // Client reads from listed registries. All errors are [oci.Error] values or
@@ -33,12 +38,15 @@ type Client struct {
 	now       func() time.Time
 	observe   func(registry string, status int, took time.Duration)
 	log       *slog.Logger
+	// whole counts against wholeBytes.
+	whole      budget
+	wholeBytes int64
 }
 
 // New returns a Client for the registries that lookup knows at the time of each
 // request.
 func New(lookup func(registry string) (*Registry, bool), cfg Config) *Client {
-	c := &Client{lookup: lookup, userAgent: cfg.UserAgent, now: cfg.Now, observe: cfg.Observe, log: cfg.Log}
+	c := &Client{lookup: lookup, userAgent: cfg.UserAgent, now: cfg.Now, observe: cfg.Observe, log: cfg.Log, wholeBytes: cfg.WholeBytes}
 	if c.userAgent == "" {
 		c.userAgent = "vouchsafe"
 	}
@@ -47,6 +55,9 @@ func New(lookup func(registry string) (*Registry, bool), cfg Config) *Client {
 	}
 	if c.observe == nil {
 		c.observe = func(string, int, time.Duration) {}
+	}
+	if c.wholeBytes <= 0 {
+		c.wholeBytes = defaultWholeBytes
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

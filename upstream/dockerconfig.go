@@ -3,6 +3,7 @@ package upstream
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,18 @@ type dockerEntry struct {
 	Password      string `json:"password"`
 	IdentityToken string `json:"identitytoken"`
 }
+
+// ErrNoEntry is found in the error of [NewRegistry] when the docker config that
+// spec names says nothing about the registry: a mistake in a document, and no
+// wonder in a file that was written for something else.
+var ErrNoEntry = errors.New("the docker config has no entry for the registry")
+
+// noEntryError is the mistake that is ErrNoEntry.
+type noEntryError struct{ mistake *oci.FieldError }
+
+func (e *noEntryError) Error() string        { return e.mistake.Error() }
+func (e *noEntryError) Unwrap() error        { return e.mistake }
+func (e *noEntryError) Is(target error) bool { return target == ErrNoEntry }
 
 // dockerConfig reads the credentials for the registry called name. Helpers are
 // never executed: a program chosen by a file would run with the gateway's
@@ -57,7 +70,7 @@ func (c *check) dockerConfig(name, path, file string) credentials {
 	case found:
 		c.hintf("auth (base64 of user:password), username with password, or identitytoken", path, "has an entry for %s that holds no usable credentials", name)
 	default:
-		c.errorf(path, "has no credentials for %s", name)
+		c.mistakes = append(c.mistakes, &noEntryError{oci.Fieldf(path, "has no credentials for %s", name)})
 	}
 	return credentials{}
 }

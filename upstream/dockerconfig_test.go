@@ -2,11 +2,13 @@ package upstream_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"vouchsafe/oci"
 	"vouchsafe/upstream"
 )
 
@@ -46,6 +48,28 @@ func TestDockerConfigForDockerHub(t *testing.T) {
 		}, files(map[string]string{"config.json": fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, key, auth)}))
 		if err != nil || !registry.SharedWithCredentials() {
 			t.Errorf("%s: got %v", key, err)
+		}
+	}
+}
+
+func TestOnlyADockerConfigThatSaysNothingHasNoEntry(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{}`: true,
+		`{"auths":{"other.example.com":{"auth":"dTpw"}}}`:        true,
+		`{"auths":{"r.example.com/team":{"auth":"dTpw"}}}`:       true,
+		`{"auths":{"r.example.com":{}}}`:                         false,
+		`{"auths":{"r.example.com":{}},"credsStore":"desktop"}`:  false,
+		`{"credHelpers":{"r.example.com":"x"}}`:                  false,
+		`{"auths":{"r.example.com":{"auth":"not base64 at all"}`: false,
+	} {
+		_, err := upstream.NewRegistry("r.example.com", upstream.Spec{
+			Access: "Shared", Credentials: &upstream.CredentialsSpec{DockerConfigFile: "config.json"},
+		}, files(map[string]string{"config.json": text}))
+		if err == nil || errors.Is(err, upstream.ErrNoEntry) != want {
+			t.Errorf("%s: got %v", text, err)
+		}
+		if found := oci.FieldErrors(err); len(found) != 1 || found[0].Path != "spec.credentials.dockerConfigFile" {
+			t.Errorf("%s: got mistakes %v", text, found)
 		}
 	}
 }

@@ -93,3 +93,6 @@ func ContentRangeAnswers(header, answer string) bool {
 
 // RetryAfter reads a Retry-After header.
 var RetryAfter = retryAfter
+
+// Taken is what c's running reads hold of its budget.
+func (c *Client) Taken() int64 { return c.whole.taken.Load() }

@@ -33,6 +33,7 @@ const (
 	reasonDigest    = "digest_mismatch"
 	reasonRange     = "range"
 	reasonAnswer    = "bad_answer"
+	reasonMemory    = "memory"
 	maxRetryAfter   = time.Hour
 	maxErrorBody    = 16 << 10
 	notReadable     = "no such repository, or not readable by the gateway"

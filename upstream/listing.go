@@ -15,6 +15,15 @@ var errOverLimit = errors.New("over the limit")
 type limitedReader struct {
 	source io.Reader
 	left   int64
+	// claim counts all that was read: elements are kept, and what is skipped
+	// lies in the decoder's buffer.
+	claim *claim
+	read  int64
+}
+
+// limited reads at most limit bytes of a.
+func (a *answer) limited(limit int64) *limitedReader {
+	return &limitedReader{source: a, left: limit, claim: a.claim}
 }
 
 // Read implements [io.Reader].
@@ -28,6 +37,10 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	l.left -= int64(n)
 	if l.left < 0 {
 		return 0, errOverLimit
+	}
+	l.read += int64(n)
+	if busy := l.claim.hold(l.read); busy != nil {
+		return 0, busy
 	}
 	return n, err
 }

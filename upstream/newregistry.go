@@ -84,12 +84,8 @@ func (c *check) endpoint(name string, spec Spec) *url.URL {
 	}
 	text := spec.Endpoint
 	if text == "" {
-		host := name
-		if name == oci.DockerHub {
-			host = hubEndpoint
-		}
 		// A name that is no host has been reported as such.
-		u, err := url.Parse(scheme + "://" + host)
+		u, err := url.Parse(defaultEndpoint(name, spec.PlainHTTP))
 		if err != nil {
 			return nil
 		}

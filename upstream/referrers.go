@@ -34,6 +34,7 @@ func (c *Client) Referrers(ctx context.Context, repository oci.Repository, subje
 		accept: oci.MediaTypeImageIndex, total: smallBodyTime, stopAt303: true,
 	}
 	list := referrerList{seen: map[oci.Digest]bool{}, asked: map[string]bool{}}
+	defer list.release()
 	for page := 1; ; page++ {
 		next, err := c.referrersPage(ctx, op, &list)
 		if err != nil {
@@ -62,6 +63,14 @@ type referrerList struct {
 	entries int
 	seen    map[oci.Digest]bool
 	asked   map[string]bool
+	// claims are the pages', held until the last page: their entries are.
+	claims []*claim
+}
+
+func (l *referrerList) release() {
+	for _, c := range l.claims {
+		c.release()
+	}
 }
 
 // referrersPage asks for one page and adds it to list. next is nil at the end.
@@ -80,7 +89,9 @@ func (c *Client) referrersPage(ctx context.Context, op operation, list *referrer
 	}
 	defer a.drain()
 	list.Supported = true
-	err = eachElement(&limitedReader{source: a, left: maxReferrerPageBytes}, "manifests", list.add)
+	page := a.limited(maxReferrerPageBytes)
+	list.claims, a.claim = append(list.claims, a.claim), nil
+	err = eachElement(page, "manifests", list.add)
 	if errors.Is(err, errOverLimit) {
 		list.Truncated = true
 		return nil, nil //nolint:nilnil // the limit is told by Truncated

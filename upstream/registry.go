@@ -74,6 +74,8 @@ type Registry struct {
 	// to token services elsewhere. They differ in which hosts may be private.
 	data, foreign *http.Transport
 	auth          *authMemory
+	// whole is this registry's part of the clients' budgets.
+	whole budget
 }
 
 // timeouts are the resolved TimeoutsSpec.

@@ -45,7 +45,7 @@ func (c *Client) Tags(ctx context.Context, repository oci.Repository, n int, las
 	}
 	defer a.drain()
 	more = nextLink(a.header.Values("Link")) != ""
-	err = eachElement(&limitedReader{source: a, left: maxTagsBytes}, "tags", func(element json.RawMessage) bool {
+	err = eachElement(a.limited(maxTagsBytes), "tags", func(element json.RawMessage) bool {
 		var tag string
 		if json.Unmarshal(element, &tag) != nil || oci.CheckTag(tag) != nil {
 			return true

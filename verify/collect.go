@@ -28,6 +28,12 @@ type Collector struct {
 	Now func() time.Time
 	// Log receives the causes of problems; nil means discarded.
 	Log *slog.Logger
+	// PayloadBytes bounds the signatures that all collections hold at one time,
+	// half of it for one registry; zero means 128 MiB. Large manifests may have
+	// half of that besides. What gets no room in time is Unavailable.
+	PayloadBytes int64
+
+	held collectMemory
 }
 
 // Collect asks all places where signatures of digest may be, at the same time:
@@ -39,26 +45,39 @@ type Collector struct {
 // Listing has half of the time, manifests of referrers have a further quarter,
 // so that a place that hangs does not cost what another place holds.
 func (c *Collector) Collect(ctx context.Context, repository oci.Repository, digest oci.Digest, first ...oci.Digest) Evidence {
+	evidence, release := c.collect(ctx, repository, digest, first)
+	release()
+	return evidence
+}
+
+// collect is Collect for a caller that goes on holding the evidence: release
+// gives back the memory that it was granted.
+func (c *Collector) collect(ctx context.Context, repository oci.Repository, digest oci.Digest, first []oci.Digest) (evidence Evidence, release func()) {
 	timeout := c.Timeout
 	if timeout <= 0 {
 		timeout = EvidenceTimeout
 	}
 	start := time.Now()
-	r := &round{collector: c, repository: repository, digest: digest, first: first}
+	r := &round{collector: c, repository: repository, digest: digest, first: first, release: func() {}}
+	defer func() {
+		if release == nil {
+			r.release() // A panic.
+		}
+	}()
 	r.within(ctx, start.Add(timeout/2), r.list)
 	candidates := r.choose()
 	r.within(ctx, start.Add(timeout/4*3), func(ctx context.Context) { r.open(ctx, candidates) })
 	items := r.admit(candidates)
 	r.within(ctx, start.Add(timeout), func(ctx context.Context) { r.fetch(ctx, items) })
 
-	evidence := Evidence{Repository: repository, Digest: digest, OverLimit: r.overLimit, CollectedAt: c.now()}
+	evidence = Evidence{Repository: repository, Digest: digest, OverLimit: r.overLimit, CollectedAt: c.now()}
 	for _, place := range r.places {
 		evidence.Problems = append(evidence.Problems, place.problems...)
 	}
 	for _, item := range items {
 		evidence.Items = append(evidence.Items, item.Item)
 	}
-	return evidence
+	return evidence, r.release
 }
 
 func (c *Collector) now() time.Time {
@@ -72,7 +91,7 @@ func (c *Collector) now() time.Time {
 func (c *Collector) note(ctx context.Context, repository oci.Repository, digest oci.Digest, problem Problem, err error) {
 	if c.Log != nil {
 		c.Log.DebugContext(ctx, "evidence not read", "repository", repository.String(), "digest", digest.String(),
-			"reason", string(problem.Reason), "problem", problem.Message, "err", err)
+			"reason", string(problem.Reason), "problem", problem.Message, "error", err)
 	}
 }
 
@@ -84,6 +103,8 @@ type round struct {
 	first      []oci.Digest
 	places     [3]place
 	overLimit  bool
+	// release gives back what reserve took; never nil.
+	release func()
 }
 
 // place is one of the places where signatures may be.

@@ -23,9 +23,9 @@ const (
 	EvidenceTimeout = 20 * time.Second
 )
 
-// Source is what Collect asks of a registry. Every read in it is bounded by the
-// implementation, which also retries; errors are [oci.Error] values or wrap a
-// context error.
+// Source is what Collect asks of a registry. The implementation bounds every read
+// and what all reads hold together until they return; nothing is asked twice.
+// Errors are [oci.Error] values or wrap a context error.
 type Source interface {
 	// GetManifest returns the manifest that ref names, by digest when it has
 	// one. Absence is CodeManifestUnknown or CodeNameUnknown. With a digest the

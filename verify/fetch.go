@@ -31,13 +31,10 @@ func (r *round) openOne(ctx context.Context, one *candidate) {
 		r.refuse(one, *overLimit("%s %s is larger than %d bytes", what, one.descriptor.Digest.Short(), oci.MaxManifestBytes))
 		return
 	}
-	raw, err := r.collector.Source.GetManifest(ctx, one.source)
+	manifest, err := r.manifest(ctx, one.source)
 	if err == nil {
-		var manifest oci.Manifest
-		if manifest, err = oci.ParseManifest(raw.Bytes, raw.ContentType); err == nil {
-			r.bundlesIn(one, manifest)
-			return
-		}
+		r.bundlesIn(one, manifest)
+		return
 	}
 	// A list may go on naming what was deleted: of a manifest that may have
 	// been anything this says nothing.
@@ -85,6 +82,15 @@ func (r *round) fetch(ctx context.Context, items []*pending) {
 		}
 		byDigest[item.Digest] = append(byDigest[item.Digest], item)
 	}
+	if err := r.reserve(ctx, byDigest); err != nil {
+		for digest, items := range byDigest {
+			problem := problemOf("signature "+digest.Short(), err)
+			for _, item := range items {
+				item.Problem = &problem
+			}
+		}
+		return
+	}
 	parallel(blobsAtOnce, order, func(digest oci.Digest) {
 		fail := func(p Problem) {
 			for _, item := range byDigest[digest] {
@@ -92,11 +98,7 @@ func (r *round) fetch(ctx context.Context, items []*pending) {
 			}
 		}
 		defer r.rescue(fail)
-		var declared int64
-		for _, item := range byDigest[digest] {
-			declared = max(declared, item.size)
-		}
-		payload, err := r.collector.Source.SmallBlob(ctx, r.repository, digest, declared)
+		payload, err := r.collector.Source.SmallBlob(ctx, r.repository, digest, declared(byDigest[digest]))
 		if err != nil {
 			problem := problemOf("signature "+digest.Short(), err)
 			if problem.Reason == OverLimit {

@@ -16,11 +16,13 @@ type flight struct {
 	evidence Evidence
 	took     time.Duration
 
-	// waiters, started and abandon belong to Verifier.mu: a flight that still
-	// waits for its turn ends when the last caller has left.
+	// waiters, started, abandon and release belong to Verifier.mu: a flight that
+	// still waits for its turn ends when the last caller has left, and the memory
+	// of one that has landed is given back, once it has been judged for all.
 	waiters int
 	started bool
 	abandon context.CancelFunc
+	release func()
 
 	// mu guards judgements.
 	mu         sync.Mutex
@@ -53,15 +55,15 @@ func (f *flight) judgement(in *Integration) *judgement {
 
 // landed is a flight that is over.
 func landed(about subject, evidence Evidence) *flight {
-	f := &flight{subject: about, evidence: evidence, done: make(chan struct{})}
+	f := &flight{subject: about, evidence: evidence, done: make(chan struct{}), waiters: 1, started: true, release: func() {}}
 	close(f.done)
 	return f
 }
 
 // fly joins the running flight for about, or starts one, and waits for it. seen
 // is the number of the kept evidence that would not do: when there is newer by
-// now, a flight has landed in between and its evidence is taken. The error is
-// ctx's own.
+// now, a flight has landed in between and its evidence is taken. The caller
+// leaves the flight when it has judged. The error is ctx's own.
 func (v *Verifier) fly(ctx context.Context, about subject, seen uint64, first []oci.Digest) (*flight, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func (v *Verifier) fly(ctx context.Context, about subject, seen uint64, first []
 // it, and what it finds is kept. v.mu is held.
 func (v *Verifier) start(ctx context.Context, about subject, first []oci.Digest) *flight {
 	queued, abandon := context.WithCancel(context.WithoutCancel(ctx))
-	f := &flight{subject: about, done: make(chan struct{}), abandon: abandon}
+	f := &flight{subject: about, done: make(chan struct{}), abandon: abandon, release: func() {}}
 	v.flights[about] = f
 	if v.closed {
 		// Close may be waiting: nothing may be added to what it waits for.
@@ -105,19 +107,21 @@ func (v *Verifier) start(ctx context.Context, about subject, first []oci.Digest)
 func (v *Verifier) run(ctx context.Context, f *flight, first []oci.Digest) {
 	defer f.abandon()
 	defer close(f.done)
-	select {
-	case v.collecting <- struct{}{}:
-		defer func() { <-v.collecting }()
-	case <-ctx.Done():
+	end, err := v.collecting.acquire(ctx, f.subject.repository.Registry, 1)
+	if err != nil {
 		// Nobody waits any more, and leave has taken the flight away.
 		return
 	}
+	defer end()
 	if !v.begin(f) {
 		return
 	}
-	v.collect(ctx, f, first)
+	release := v.collect(ctx, f, first)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if f.release = release; f.waiters == 0 {
+		f.giveBack()
+	}
 	if v.flights[f.subject] == f {
 		delete(v.flights, f.subject)
 	}
@@ -132,20 +136,32 @@ func (v *Verifier) begin(f *flight) bool {
 	return f.started
 }
 
-// leave is a caller that goes before the end.
+// leave is a caller that goes: before the end, or when it has judged.
 func (v *Verifier) leave(f *flight) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	f.waiters--
-	if f.waiters == 0 && !f.started {
+	switch {
+	case f.waiters > 0:
+	case f.started:
+		f.giveBack()
+	default:
 		f.abandon()
 		delete(v.flights, f.subject)
 	}
 }
 
-// collect sets the flight's evidence, whatever happens.
-func (v *Verifier) collect(ctx context.Context, f *flight, first []oci.Digest) {
+// giveBack releases once. Verifier.mu is held.
+func (f *flight) giveBack() {
+	f.release()
+	f.release = func() {}
+}
+
+// collect sets the flight's evidence, whatever happens; release gives back its
+// memory.
+func (v *Verifier) collect(ctx context.Context, f *flight, first []oci.Digest) (release func()) {
 	begin := time.Now()
+	release = func() {}
 	defer func() {
 		if r := recover(); r != nil {
 			f.evidence = Evidence{
@@ -155,6 +171,7 @@ func (v *Verifier) collect(ctx context.Context, f *flight, first []oci.Digest) {
 		}
 		f.took = time.Since(begin)
 	}()
-	f.evidence = v.collector.Collect(ctx, f.subject.repository, f.subject.digest, first...)
+	f.evidence, release = v.collector.collect(ctx, f.subject.repository, f.subject.digest, first)
 	v.evidence.put(f.subject, f.evidence, v.cfg.Now().Add(-v.cfg.VerifiedTTL))
+	return release
 }

@@ -7,7 +7,7 @@ import (
 
 const (
 	// maxLater bounds the images that wait to be judged after their answers.
-	// What comes when it is full is dropped: it is judged when it is next asked
+	// What comes when it is full is left out: it is judged when it is next asked
 	// for.
 	maxLater = 256
 	// lateWorkers bounds how many of them are judged at once.
@@ -20,7 +20,6 @@ type later struct {
 	mu      sync.Mutex
 	queue   []lateWork
 	workers int
-	dropped uint64
 }
 
 // lateWork names its evidence instead of holding it, so that a full queue holds
@@ -52,7 +51,6 @@ func (v *Verifier) judgeLater(ctx context.Context, work lateWork) {
 	v.later.mu.Lock()
 	defer v.later.mu.Unlock()
 	if len(v.later.queue) >= maxLater {
-		v.later.dropped++
 		return
 	}
 	v.later.queue = append(v.later.queue, work)
@@ -93,9 +91,11 @@ func (v *Verifier) judgeOthers(ctx context.Context, work lateWork) {
 		if !work.collect || v.isClosed() {
 			return
 		}
-		if _, err := v.fly(ctx, work.about, kept.number, nil); err != nil {
+		from, err := v.fly(ctx, work.about, kept.number, nil)
+		if err != nil {
 			return
 		}
+		v.leave(from)
 		if kept, found = v.evidence.get(work.about); !found {
 			return
 		}
@@ -119,14 +119,6 @@ func (v *Verifier) isClosed() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.closed
-}
-
-// Dropped returns how many images were not judged for other integrations
-// because too many waited.
-func (v *Verifier) Dropped() uint64 {
-	v.later.mu.Lock()
-	defer v.later.mu.Unlock()
-	return v.later.dropped
 }
 
 // triedSet is under which integrations one evidence was judged later.

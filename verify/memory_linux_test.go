@@ -39,9 +39,9 @@ type measured struct {
 
 func init() { child = runChild }
 
-// TestHostileEvidence has each input by which somebody who may push beside an
+// TestMemoryOfHostileEvidence has each input by which somebody who may push beside an
 // image could try to end or to fill a process that verifies with cosign 2.6.5.
-func TestHostileEvidence(t *testing.T) {
+func TestMemoryOfHostileEvidence(t *testing.T) {
 	s := newSigner(t)
 	digest := someImage("a")
 	for name, set := range hostile(t, s, digest) {

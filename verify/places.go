@@ -86,11 +86,7 @@ func (r *round) askReferrersTag(ctx context.Context) place {
 // read fetches and parses the manifest behind a tag; ok is false when there is
 // nothing to go on with.
 func (r *round) read(ctx context.Context, source oci.Reference, what string) (oci.Manifest, place, bool) {
-	raw, err := r.collector.Source.GetManifest(ctx, source)
-	if err != nil {
-		return oci.Manifest{}, r.trouble(ctx, what, err), false
-	}
-	manifest, err := oci.ParseManifest(raw.Bytes, raw.ContentType)
+	manifest, err := r.manifest(ctx, source)
 	if err != nil {
 		return oci.Manifest{}, r.trouble(ctx, what, err), false
 	}

@@ -28,9 +28,13 @@ type Config struct {
 	UnavailableTTL time.Duration
 	// Timeout bounds one collection; zero means EvidenceTimeout.
 	Timeout time.Duration
-	// Workers bounds how many images are collected and judged at once; zero
-	// means 64 collections and as many judges as there are processors.
+	// Workers bounds how many images are collected and judged at once, half of
+	// the collections for one registry; zero means 64 collections and as many
+	// judges as there are processors.
 	Workers int
+	// PayloadBytes bounds the signatures of images that are being collected and
+	// judged; see [Collector]. Zero means 128 MiB.
+	PayloadBytes int64
 	// EvidenceBytes bounds the evidence kept for other integrations and for a
 	// changed one; zero means 32 MiB.
 	EvidenceBytes int64
@@ -81,9 +85,10 @@ type Verifier struct {
 	cache     Cache
 	collector *Collector
 	evidence  *evidenceStore
-	// collecting and judging are counting semaphores.
-	collecting, judging chan struct{}
-	later               later
+	// collecting and judging count those at work.
+	collecting *share
+	judging    chan struct{}
+	later      later
 
 	// mu guards flights and closed. running counts the goroutines that go on
 	// after answers.
@@ -109,9 +114,9 @@ func New(source Source, cache Cache, cfg Config) *Verifier {
 	return &Verifier{
 		cfg:        cfg,
 		cache:      cache,
-		collector:  &Collector{Source: source, Timeout: cfg.Timeout, Now: cfg.Now, Log: cfg.Log},
+		collector:  &Collector{Source: source, Timeout: cfg.Timeout, Now: cfg.Now, Log: cfg.Log, PayloadBytes: cfg.PayloadBytes},
 		evidence:   newEvidenceStore(cfg.EvidenceBytes),
-		collecting: make(chan struct{}, collections),
+		collecting: newShare(int64(collections)),
 		judging:    make(chan struct{}, judges),
 		flights:    map[subject]*flight{},
 	}
@@ -171,6 +176,7 @@ func (v *Verifier) fill(ctx context.Context, q Query, results []Result) error {
 	if err != nil {
 		return err
 	}
+	defer v.leave(from)
 	for i, in := range q.Needed {
 		if results[i].Status != 0 {
 			continue
@@ -247,6 +253,7 @@ func (v *Verifier) Evidence(ctx context.Context, repository oci.Repository, dige
 	if err != nil {
 		return Evidence{}, err
 	}
+	defer v.leave(from)
 	return from.evidence, nil
 }
 

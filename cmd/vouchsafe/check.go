@@ -32,7 +32,7 @@ Exit codes: 0 each image is allowed (with a warning too), 1 one is refused, 2 wr
 configuration, 3 it could not be found out.`,
 		Args: someImages,
 	}
-	f := &checkFlags{output: outputFlag(cmd), configDir: configDirFlag(cmd)}
+	f := &checkFlags{output: reportFlag(cmd), configDir: configDirFlag(cmd)}
 	cmd.Flags().StringVar(&f.namespace, "namespace", "", "namespace that the image is for, where policies name some")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "deny", "verdict from which the exit code is 1: deny or warn")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), f, args) }
@@ -47,16 +47,12 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	settings, err := a.settings(*f.configDir)
+	settings, snapshot, err := a.load(*f.configDir)
 	if err != nil {
 		return err
 	}
-	snapshot, err := a.documents(settings)
-	if err != nil {
-		return err
-	}
-	a.warn(snapshot)
-	s := newStack(func() *config.Snapshot { return snapshot }, settings, nil, newMetrics(), slog.New(slog.DiscardHandler))
+	a.warnOfProxies()
+	s := newStack(func() *config.Snapshot { return snapshot }, settings, recording{}, newMetrics(), slog.New(slog.DiscardHandler))
 	defer s.close()
 	all, code := each(ctx, refs, func(ctx context.Context, ref oci.Reference) (report.Check, int) {
 		c := s.check(ctx, ref, f.namespace)

@@ -28,20 +28,25 @@ Exit codes: 0 they load, 2 they do not.`,
 	}
 	dir := configDirFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		settings, err := a.settings(*dir)
+		_, snapshot, err := a.load(*dir)
 		if err != nil {
 			return err
 		}
-		snapshot, err := a.documents(settings)
-		if err != nil {
-			return err
-		}
-		a.warn(snapshot)
-		_, err = fmt.Fprintf(a.stdout, "%d policies, %d integrations, %d registries: valid, revision %s\n",
-			len(snapshot.Rules.Policies), len(snapshot.Rules.Integrations), len(snapshot.Registries), snapshot.Revision)
+		_, err = fmt.Fprintf(a.stdout, "%s, %s, %s: valid, revision %s\n",
+			count(len(snapshot.Rules.Policies), "policy", "policies"),
+			count(len(snapshot.Rules.Integrations), "integration", "integrations"),
+			count(len(snapshot.Registries), "registry", "registries"), snapshot.Revision)
 		return err
 	}
 	return cmd
+}
+
+// count is n with the word that goes with it.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }
 
 func (a *app) configSchemaCommand() *cobra.Command {
@@ -68,15 +73,10 @@ func (a *app) configShowCommand() *cobra.Command {
 	}
 	dir, output := configDirFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		settings, err := a.settings(*dir)
+		_, snapshot, err := a.load(*dir)
 		if err != nil {
 			return err
 		}
-		snapshot, err := a.documents(settings)
-		if err != nil {
-			return err
-		}
-		a.warn(snapshot)
 		if output.format == report.JSON || output.format == report.YAML {
 			return config.Show(a.stdout, snapshot, output.format.String())
 		}

@@ -47,6 +47,20 @@ func (a *app) documents(settings config.Settings) (*config.Snapshot, error) {
 	return snapshot, nil
 }
 
+// load reads settings and documents and prints the remarks about them.
+func (a *app) load(dir string) (config.Settings, *config.Snapshot, error) {
+	settings, err := a.settings(dir)
+	if err != nil {
+		return config.Settings{}, nil, err
+	}
+	snapshot, err := a.documents(settings)
+	if err != nil {
+		return config.Settings{}, nil, err
+	}
+	a.warn(snapshot)
+	return settings, snapshot, nil
+}
+
 // warn prints the remarks that did not keep the documents from loading.
 func (a *app) warn(snapshot *config.Snapshot) {
 	if len(snapshot.Warnings) > 0 {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"vouchsafe/config"
@@ -19,16 +20,58 @@ import (
 	"vouchsafe/oci"
 )
 
-// door is a gateway with its registry, for counting what reaches the registry.
+// door is a gateway with its registry, for counting what reaches the registry
+// and what is recorded.
 type door struct {
 	registry *lab.Registry
 	gateway  *httptest.Server
 	image    oci.Reference
+	stack    *stack
+	ledger   *ledger
+	snapshot atomic.Pointer[func() *config.Snapshot]
+
+	mu       sync.Mutex
+	answered []string // ids of decisions, guarded by mu
+}
+
+// ledger is an audit sink that counts the lines of each decision.
+type ledger struct {
+	mu    sync.Mutex
+	lines map[string][]line // guarded by mu
+}
+
+// line is what is looked at of a record.
+type line struct {
+	ID       string `json:"id"`
+	Status   int    `json:"status"`
+	Replica  string `json:"replica"`
+	Decision struct {
+		Reasons []string `json:"reasons"`
+	} `json:"decision"`
+}
+
+// Write implements [audit.Sink].
+func (l *ledger) Write(_ context.Context, text []byte) error {
+	var record line
+	if err := json.Unmarshal(text, &record); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines[record.ID] = append(l.lines[record.ID], record)
+	return nil
+}
+
+// of returns the records of a decision.
+func (l *ledger) of(decision string) []line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines[decision]
 }
 
 // newDoor serves one image that a trusted key signed, under a policy that
 // enforces.
-func newDoor(t *testing.T, referrers bool) *door {
+func newDoor(t testing.TB, referrers bool) *door {
 	t.Helper()
 	registry, err := lab.NewRegistry(t.Context(), lab.RegistryConfig{Referrers: referrers})
 	if err != nil {
@@ -79,13 +122,21 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	s := newStack(func() *config.Snapshot { return snapshot }, settings, nil, newMetrics(), log)
-	t.Cleanup(s.close)
-	gateway := httptest.NewServer(s.handler)
-	t.Cleanup(gateway.Close)
+	d := &door{registry: registry, image: image, ledger: &ledger{lines: map[string][]line{}}}
+	fixed := func() *config.Snapshot { return snapshot }
+	d.snapshot.Store(&fixed)
+	current := func() *config.Snapshot { return (*d.snapshot.Load())() }
+	d.stack = newStack(current, settings, recording{d.ledger, "replica-0"}, newMetrics(), newLogger(io.Discard, settings))
+	t.Cleanup(d.stack.close)
+	d.gateway = httptest.NewServer(d.stack.handler)
+	t.Cleanup(d.gateway.Close)
 	registry.Reset()
-	return &door{registry: registry, gateway: gateway, image: image}
+	return d
+}
+
+// path is that of the image's manifest on the gateway.
+func (d *door) path(tagOrDigest string) string {
+	return "/v2/" + strings.Replace(d.registry.Host(), ":", "_", 1) + "/acme/api/manifests/" + tagOrDigest
 }
 
 func indent(text, by string) string {
@@ -94,8 +145,7 @@ func indent(text, by string) string {
 
 // ask sends one request for a manifest and returns the status.
 func (d *door) ask(ctx context.Context, method, tagOrDigest string) (int, error) {
-	host := strings.Replace(d.registry.Host(), ":", "_", 1)
-	request, err := http.NewRequestWithContext(ctx, method, d.gateway.URL+"/v2/"+host+"/acme/api/manifests/"+tagOrDigest, nil)
+	request, err := http.NewRequestWithContext(ctx, method, d.gateway.URL+d.path(tagOrDigest), nil)
 	if err != nil {
 		return 0, err
 	}
@@ -104,6 +154,10 @@ func (d *door) ask(ctx context.Context, method, tagOrDigest string) (int, error)
 		return 0, err
 	}
 	defer answer.Body.Close()
+	id, _, _ := strings.Cut(answer.Header.Get("Vouchsafe-Decision"), " ")
+	d.mu.Lock()
+	d.answered = append(d.answered, id)
+	d.mu.Unlock()
 	_, err = io.Copy(io.Discard, answer.Body)
 	return answer.StatusCode, err
 }
@@ -113,6 +167,46 @@ func (d *door) pull(t *testing.T, method, tagOrDigest string) {
 	t.Helper()
 	if status, err := d.ask(t.Context(), method, tagOrDigest); err != nil || status != http.StatusOK {
 		t.Fatalf("%s %s: status %d, error %v", method, tagOrDigest, status, err)
+	}
+}
+
+// recorded fails the test unless each answer has exactly one record, that says
+// what was answered, and there is no record of anything else.
+func (d *door) recorded(t *testing.T, status int) {
+	t.Helper()
+	for _, id := range d.answered {
+		if records := d.ledger.of(id); len(records) != 1 || records[0].Status != status || records[0].Replica != "replica-0" {
+			t.Errorf("decision %q has the records %+v, want one with status %d", id, records, status)
+		}
+	}
+	if len(d.ledger.lines) != len(d.answered) {
+		t.Errorf("%d decisions are recorded, %d answered", len(d.ledger.lines), len(d.answered))
+	}
+}
+
+// The configuration changes faster than one request is decided: the answer is a
+// refusal for now, and the record that it names says so.
+func TestARefusalOfASupersededRequestHasItsOwnRecord(t *testing.T) {
+	d := newDoor(t, false)
+	before := *d.snapshot.Load()
+	var n atomic.Int64
+	restless := func() *config.Snapshot {
+		changed := *before()
+		changed.Rules.Revision = fmt.Sprint("r", n.Add(1))
+		return &changed
+	}
+	d.snapshot.Store(&restless)
+	status, err := d.ask(t.Context(), http.MethodGet, "1.4")
+	if err != nil || status != http.StatusServiceUnavailable {
+		t.Fatalf("status %d, error %v", status, err)
+	}
+	records := d.ledger.of(d.answered[0])
+	if len(records) != 1 || records[0].Status != status || !slices.Equal(records[0].Decision.Reasons, []string{"SUPERSEDED"}) {
+		t.Errorf("the answer's record is %+v", records)
+	}
+	// The three decisions that it outlived keep theirs.
+	if len(d.ledger.lines) != 4 {
+		t.Errorf("%d decisions are recorded, want 4", len(d.ledger.lines))
 	}
 }
 
@@ -184,6 +278,7 @@ func TestRequestsAtTheUpstreamsDoor(t *testing.T) {
 				d.registry.Reset()
 			}
 			c.act(t, d)
+			d.recorded(t, http.StatusOK)
 			got, want := d.registry.Requests(), c.want(d)
 			for i, request := range got {
 				// The signature's digest differs from run to run; no other blob is asked for.

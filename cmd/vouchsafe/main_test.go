@@ -95,6 +95,15 @@ func ask(ts *testscript.TestScript, url string) string {
 	return text + strings.TrimSpace(string(body)) + "\n"
 }
 
+// host is the name of this machine, which records call the replica.
+var host = func() string {
+	name, err := os.Hostname()
+	if err != nil {
+		panic(err)
+	}
+	return name
+}()
+
 // varying is what differs from run to run, and what is printed for it.
 var varying = []struct{ what, word string }{
 	{`127\.0\.0\.1[:_]\d+`, "HOST"},
@@ -104,6 +113,7 @@ var varying = []struct{ what, word string }{
 	{`\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b`, "ULID"},
 	{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
 	{`\b[0-9a-f]{32}\b`, "REVISION"},
+	{`"replica":"` + regexp.QuoteMeta(host) + `"`, `"replica":"REPLICA"`},
 	{`"durationMs":[0-9.e-]+`, `"durationMs":0`},
 	{`v[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?|\bgo1\.[0-9.]+`, "VERSION"},
 }

@@ -96,7 +96,7 @@ func (m *metrics) register() {
 			Namespace: "vouchsafe", Name: "content_bytes", Help: "Bytes of manifests in memory.",
 		}, func() float64 { return float64(m.contentBytes()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "vouchsafe", Name: "configuration_age_seconds", Help: "Age of the documents in force.",
+			Namespace: "vouchsafe", Name: "configuration_age_seconds", Help: "Age of the configuration in force.",
 		}, func() float64 { return time.Since(m.configurationTime()).Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "vouchsafe", Name: "build_info", Help: "Always 1; the labels name the build.",

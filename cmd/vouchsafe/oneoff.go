@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,67 +85,37 @@ func (a *app) oneOffRegistry(name string, plainHTTP bool) (*upstream.Registry, e
 	spec := upstream.Builtin()[name]
 	spec.AllowPrivateAddresses = true
 	spec.PlainHTTP = plainHTTP
-	if path := a.dockerConfig(name); path != "" {
-		spec.Credentials = &upstream.CredentialsSpec{DockerConfigFile: path}
-		spec.Access = "Shared"
-	}
-	registry, err := upstream.NewRegistry(name, spec, readFile)
+	anonymous, err := upstream.NewRegistry(name, spec, nil)
 	if err != nil {
 		return nil, fmt.Errorf("registry %s: %w", name, err)
 	}
-	return registry, nil
+	path := a.dockerConfig()
+	text, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return anonymous, nil
+	}
+	spec.Credentials = &upstream.CredentialsSpec{DockerConfigFile: path}
+	spec.Access = "Shared"
+	registry, problems := upstream.NewRegistry(name, spec, func(string) ([]byte, error) { return text, err })
+	if problems == nil {
+		return registry, nil
+	}
+	// Nobody wrote this file for us: what it does not hold is no mistake.
+	if !errors.Is(problems, upstream.ErrNoEntry) {
+		for _, problem := range oci.FieldErrors(problems) {
+			_, _ = fmt.Fprintf(a.stderr, "vouchsafe: %s %s: asking %s without a login; credential helpers are not executed\n", path, problem.Message, name)
+		}
+	}
+	return anonymous, nil
 }
 
-// dockerConfig returns the user's docker configuration if it holds a login for
-// the registry itself, else "". A login that only a credential helper knows is
-// said on stderr: no other program is executed.
-func (a *app) dockerConfig(registry string) string {
+// dockerConfig is where the docker client keeps the user's logins.
+func (a *app) dockerConfig() string {
 	dir := a.env("DOCKER_CONFIG")
 	if dir == "" {
 		dir = filepath.Join(a.env("HOME"), ".docker")
 	}
-	path := filepath.Join(dir, "config.json")
-	text, err := readFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	var file struct {
-		Auths       map[string]struct{ Auth, Username string }
-		CredHelpers map[string]string
-		CredsStore  string
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &file)
-	}
-	if err != nil {
-		// The cause may quote the file, which holds passwords.
-		_, _ = fmt.Fprintf(a.stderr, "vouchsafe: %s cannot be read: asking %s without a login\n", path, registry)
-		return ""
-	}
-	for key, login := range file.Auths {
-		if sameRegistry(key, registry) && (login.Auth != "" || login.Username != "") {
-			return path
-		}
-	}
-	helped := file.CredsStore != ""
-	for key := range file.CredHelpers {
-		helped = helped || sameRegistry(key, registry)
-	}
-	if helped {
-		_, _ = fmt.Fprintf(a.stderr, "vouchsafe: credential helpers are not executed: asking %s without a login\n", registry)
-	}
-	return ""
-}
-
-// sameRegistry reports whether a key of a docker configuration, which may be a
-// URL, names the registry.
-func sameRegistry(key, registry string) bool {
-	if _, rest, found := strings.Cut(key, "://"); found {
-		key = rest
-	}
-	host, _, _ := strings.Cut(key, "/")
-	name, err := oci.CanonicalRegistry(host)
-	return err == nil && name == registry
+	return filepath.Join(dir, "config.json")
 }
 
 // env returns a variable of the environment, the last of its name.

@@ -17,24 +17,34 @@ func TestDockerConfig(t *testing.T) {
 		"a login for the registry is used":           {`{"auths": {"acme.test": ` + login + `}}`, "acme.test", true, ""},
 		"a key may be a URL":                         {`{"auths": {"https://acme.test/v2/": ` + login + `}}`, "acme.test", true, ""},
 		"Docker Hub has its own key":                 {`{"auths": {"https://index.docker.io/v1/": ` + login + `}}`, "docker.io", true, ""},
+		"an identity token alone is a login":         {`{"auths": {"acme.test": {"identitytoken": "hunter2"}}}`, "acme.test", true, ""},
 		"another registry's login is not used":       {`{"auths": {"evil.test": ` + login + `}}`, "acme.test", false, ""},
 		"a port makes another registry":              {`{"auths": {"acme.test:5000": ` + login + `}}`, "acme.test", false, ""},
+		"a login for a part of it is not for all":    {`{"auths": {"acme.test/team": ` + login + `}}`, "acme.test", false, ""},
 		"an empty entry is a helper's":               {`{"auths": {"acme.test": {}}, "credsStore": "x"}`, "acme.test", false, "credential helpers are not executed"},
 		"a helper of the registry is said":           {`{"credHelpers": {"acme.test": "x"}}`, "acme.test", false, "credential helpers are not executed"},
+		"a helper wins over a login beside it":       {`{"auths": {"acme.test": ` + login + `}, "credHelpers": {"acme.test": "x"}}`, "acme.test", false, "credential helpers are not executed"},
 		"a helper of another registry is not":        {`{"credHelpers": {"evil.test": "x"}}`, "acme.test", false, ""},
-		"a broken file is said and not quoted":       {`{"auths": {"acme.test": {"auth": "hunter2"`, "acme.test", false, "cannot be read"},
-		"a file that is too large is not read whole": {`{"x": "` + strings.Repeat("x", maxFile) + `"}`, "acme.test", false, "cannot be read"},
+		"a login that cannot be used is said":        {`{"auths": {"acme.test": {"auth": "hunter2"}}}`, "acme.test", false, "no usable credentials"},
+		"a broken file is said and not quoted":       {`{"auths": {"acme.test": {"auth": "hunter2"`, "acme.test", false, "is not a docker config in JSON"},
+		"a file that is too large is not read whole": {`{"x": "` + strings.Repeat("x", maxFile) + `"}`, "acme.test", false, "larger than 1 MiB"},
+		"no file is no login":                        {"", "acme.test", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := filepath.Join(dir, "config.json")
-			if err := os.WriteFile(path, []byte(tc.file), 0o600); err != nil {
-				t.Fatal(err)
+			if tc.file != "" {
+				if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(tc.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			var stderr strings.Builder
 			a := &app{stderr: &stderr, environ: []string{"DOCKER_CONFIG=" + dir}}
-			if got := a.dockerConfig(tc.registry); (got == path) != tc.used || got != "" && got != path {
-				t.Errorf("got %q, want used %v", got, tc.used)
+			registry, err := a.oneOffRegistry(tc.registry, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := registry.SharedWithCredentials(); got != tc.used {
+				t.Errorf("got used %v, want %v", got, tc.used)
 			}
 			if said := stderr.String(); !strings.Contains(said, tc.says) || (tc.says == "") != (said == "") {
 				t.Errorf("said %q, want %q", said, tc.says)
@@ -47,19 +57,8 @@ func TestDockerConfig(t *testing.T) {
 }
 
 func TestDockerConfigIsInTheHomeByDefault(t *testing.T) {
-	home := t.TempDir()
-	path := filepath.Join(home, ".docker", "config.json")
-	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(`{"auths": {"acme.test": {"auth": "dTpw"}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	a := &app{stderr: &strings.Builder{}, environ: []string{"HOME=/nowhere", "HOME=" + home}}
-	if got := a.dockerConfig("acme.test"); got != path {
-		t.Errorf("got %q, want %q", got, path)
-	}
-	if got := (&app{stderr: &strings.Builder{}, environ: []string{"HOME=/nowhere"}}).dockerConfig("acme.test"); got != "" {
-		t.Errorf("got %q without a file", got)
+	a := &app{environ: []string{"HOME=/nowhere", "HOME=/home/u"}}
+	if got, want := a.dockerConfig(), filepath.Join("/home/u", ".docker", "config.json"); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

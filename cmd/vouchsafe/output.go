@@ -16,11 +16,25 @@ func outputFlag(cmd *cobra.Command) *outputValue {
 	return value
 }
 
+// reportFlag is outputFlag of a command that judges images.
+func reportFlag(cmd *cobra.Command) *outputValue {
+	value := outputFlag(cmd)
+	value.reports = true
+	return value
+}
+
 // outputValue is the flag's value.
-type outputValue struct{ format report.Format }
+type outputValue struct {
+	format report.Format
+	// reports is true where forms for other programs' reports will be known.
+	reports bool
+}
 
 // Set implements pflag.Value.
 func (v *outputValue) Set(s string) (err error) {
+	if v.reports && isLaterFormat(s) {
+		return &laterError{"-o " + s}
+	}
 	v.format, err = report.ParseFormat(s)
 	return err
 }

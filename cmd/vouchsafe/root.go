@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,12 +55,16 @@ Begin with:  vouchsafe demo`,
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if later, ok := errors.AsType[*laterError](err); ok {
+			return usage(later)
+		}
 		return usage(fmt.Errorf("%w\nsee: %s --help", err, cmd.CommandPath()))
 	})
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.verifyCommand(), a.checkCommand(),
 		a.configCommand(), a.imageCommand(), a.versionCommand(),
 	)
+	addLaterCommands(root)
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 
@@ -31,6 +32,7 @@ SIGTERM and SIGINT finish running requests; a second one ends at once.`,
 		Args: cobra.NoArgs,
 	}
 	settingFlags(cmd.Flags())
+	addLaterFlags(cmd.Flags(), laterServeFlags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		settings, err := config.LoadSettings(a.environ, givenFlags(cmd.Flags()))
 		if err != nil {
@@ -49,7 +51,7 @@ func (a *app) serve(ctx context.Context, settings config.Settings) error {
 		return usage(err)
 	}
 	snapshot := store.Current()
-	g.stack = newStack(store.Current, settings, a.sink(settings), g.metrics, log)
+	g.stack = newStack(store.Current, settings, a.recording(settings), g.metrics, log)
 	defer g.stack.close()
 	listeners, err := server.Listen(ctx, server.Config{Log: log},
 		server.Endpoint{Name: "registry", Addr: settings.Listen, Handler: g.stack.handler},
@@ -59,15 +61,26 @@ func (a *app) serve(ctx context.Context, settings config.Settings) error {
 		return usage(err)
 	}
 	g.started(ctx, snapshot, listeners)
+	if text := a.proxyWarning(); text != "" {
+		log.WarnContext(ctx, text)
+	}
+	if settings.PlainToOthers() {
+		log.WarnContext(ctx, "plain HTTP on an address that is not loopback: LISTEN "+settings.Listen)
+	}
 	return g.run(ctx, store, listeners)
 }
 
-// sink is where audit records go.
-func (a *app) sink(settings config.Settings) audit.Sink {
+// recording is where audit records go. The replica is the name of the host, which
+// in a pod is the pod's; without one records do not name it.
+func (a *app) recording(settings config.Settings) recording {
 	if settings.Audit == config.AuditOff {
-		return nil
+		return recording{}
 	}
-	return audit.NewWriterSink(a.stdout)
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return recording{sink: audit.NewWriterSink(a.stdout), replica: host}
 }
 
 // gateway is a process that serves.
@@ -98,7 +111,7 @@ func (g *gateway) ops(ctx context.Context) http.Handler {
 // started says what is served, once.
 func (g *gateway) started(ctx context.Context, snapshot *config.Snapshot, listeners *server.Group) {
 	g.metrics.reload(nil)
-	_ = g.stack.decider.Configuration(ctx, snapshot.Revision, "documents in force at start")
+	_ = g.stack.decider.Configuration(ctx, snapshot.Revision, "configuration in force at start")
 	g.log.InfoContext(ctx, "serving",
 		"registry", listeners.Addr("registry").String(), "ops", listeners.Addr("ops").String(),
 		"version", readVersion().Version, "revision", snapshot.Revision,
@@ -131,10 +144,10 @@ func (g *gateway) changed(snapshot *config.Snapshot, err error) {
 	ctx := context.Background()
 	g.metrics.reload(err)
 	g.reload.Store(&err)
-	message := "documents in force"
+	message := "configuration in force"
 	if err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		message = "documents refused, the last good ones stay: " + first
+		message = "configuration refused, the last good one stays in force: " + first
 	}
 	// That it was not recorded is counted and logged by the audit log itself.
 	_ = g.stack.decider.Configuration(ctx, snapshot.Revision, message)

@@ -32,8 +32,15 @@ type stack struct {
 	handler  http.Handler
 }
 
-// newStack builds the stack from the bottom up. A nil sink records nothing.
-func newStack(current func() *config.Snapshot, settings config.Settings, sink audit.Sink, m *metrics, log *slog.Logger) *stack {
+// recording says where audit records go and which process writes them. The zero
+// value records nothing.
+type recording struct {
+	sink    audit.Sink
+	replica string
+}
+
+// newStack builds the stack from the bottom up.
+func newStack(current func() *config.Snapshot, settings config.Settings, to recording, m *metrics, log *slog.Logger) *stack {
 	s := &stack{current: current}
 	s.upstream = upstream.New(
 		func(name string) (*upstream.Registry, bool) { return current().Registry(name) },
@@ -66,7 +73,7 @@ func newStack(current func() *config.Snapshot, settings config.Settings, sink au
 		Artifacts: policy.NewArtifacts(s.upstream),
 		Observe:   m.decision,
 	}
-	s.decider = audit.New(engine, sink, audit.Config{Failed: m.auditFailures.Inc, Log: log})
+	s.decider = audit.New(engine, to.sink, audit.Config{Replica: to.replica, Failed: m.auditFailures.Inc, Log: log})
 	s.handler = proxy.New(s.resolver, s.upstream, s.decider, proxy.Config{
 		DefaultRegistry: settings.DefaultRegistry,
 		PullHost:        settings.PullHost,

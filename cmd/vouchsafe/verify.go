@@ -24,12 +24,13 @@ type verifyFlags struct {
 }
 
 func newVerifyFlags(cmd *cobra.Command) *verifyFlags {
-	f := &verifyFlags{output: outputFlag(cmd), configDir: configDirFlag(cmd)}
+	f := &verifyFlags{output: reportFlag(cmd), configDir: configDirFlag(cmd)}
 	flags := cmd.Flags()
 	flags.StringVar(&f.integration, "integration", "", "judge by this integration of the documents alone")
 	flags.StringArrayVar(&f.keys, "key", nil, "file of a public key that is trusted, instead of documents (repeatable)")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "ask the registry without TLS (not with documents)")
 	flags.Bool("insecure-ignore-tlog", false, "accepted as cosign has it: no log entry is demanded with --key")
+	addLaterFlags(flags, laterVerifyFlags)
 	return f
 }
 
@@ -90,7 +91,8 @@ func (a *app) verify(ctx context.Context, f *verifyFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	s := newStack(func() *config.Snapshot { return snapshot }, settings, nil, newMetrics(), slog.New(slog.DiscardHandler))
+	a.warnOfProxies()
+	s := newStack(func() *config.Snapshot { return snapshot }, settings, recording{}, newMetrics(), slog.New(slog.DiscardHandler))
 	defer s.close()
 	all, code := each(ctx, refs, func(ctx context.Context, ref oci.Reference) (report.Verification, int) {
 		return s.verify(ctx, ref, integrations)

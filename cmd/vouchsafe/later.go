@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"vouchsafe/config"
+)
+
+// What is written here is known and not built: it is refused by name, so that
+// nobody believes that it was acted upon, and help does not show it. Settings are
+// listed by package config.
+var (
+	laterCommands = []string{"client-config", "completion", "doctor", "verify-bundle"}
+	laterFormats  = []string{"junit", "sarif"}
+	// laterVerifyFlags are of `verify` and its alias.
+	laterVerifyFlags = []string{
+		"all-platforms", "certificate-chain", "certificate-identity", "certificate-identity-regexp",
+		"certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "layout", "offline", "rekor-url", "tlog", "trusted-root",
+	}
+)
+
+// laterServeFlags are of `serve`.
+func laterServeFlags() []string { return append(config.LaterFlags(), "pprof") }
+
+// laterError is the refusal of what is not built.
+type laterError struct{ what string }
+
+func (e *laterError) Error() string { return e.what + ": not supported yet" }
+
+// addLaterCommands adds the commands that are refused, whatever follows them.
+func addLaterCommands(root *cobra.Command) {
+	for _, name := range laterCommands {
+		refusal := usage(&laterError{name})
+		cmd := &cobra.Command{
+			Use: name, Hidden: true, DisableFlagParsing: true,
+			RunE: func(*cobra.Command, []string) error { return refusal },
+		}
+		cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { _, _ = fmt.Fprintln(cmd.ErrOrStderr(), refusal) })
+		root.AddCommand(cmd)
+	}
+}
+
+// addLaterFlags adds flags that are refused, with a value or without.
+func addLaterFlags(flags *pflag.FlagSet, names []string) {
+	for _, name := range names {
+		flag := flags.VarPF(laterFlag(name), name, "", "not supported yet")
+		flag.Hidden = true
+		// So that it is this flag that is refused, not one that lacks its value.
+		flag.NoOptDefVal = "true"
+	}
+}
+
+// laterFlag is the value of a flag that is refused: the flag's name.
+type laterFlag string
+
+// Set implements [pflag.Value].
+func (f laterFlag) Set(string) error { return &laterError{"--" + string(f)} }
+
+// String implements [pflag.Value].
+func (f laterFlag) String() string { return "" }
+
+// Type implements [pflag.Value].
+func (f laterFlag) Type() string { return "value" }
+
+// isLaterFormat reports whether -o will know s where reports are printed.
+func isLaterFormat(s string) bool { return slices.Contains(laterFormats, s) }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// later is what the contract has and this build has not, as a user would write
+// it. Each must be refused by name; what is built leaves the list.
+var later = []struct{ line, says string }{
+	{"client-config containerd --gateway http://gateway.test", "client-config"},
+	{"doctor node --root /", "doctor"},
+	{"doctor --help", "doctor"},
+	{"verify-bundle --bundle b.json sha256:00", "verify-bundle"},
+	{"completion bash", "completion"},
+	{"verify --certificate-identity a@acme.test IMAGE", "--certificate-identity"},
+	{"verify --certificate-identity-regexp .*@acme.test IMAGE", "--certificate-identity-regexp"},
+	{"verify --certificate-oidc-issuer=https://issuer.test IMAGE", "--certificate-oidc-issuer"},
+	{"verify --certificate-oidc-issuer-regexp .* IMAGE", "--certificate-oidc-issuer-regexp"},
+	{"verify --certificate-chain chain.pem IMAGE", "--certificate-chain"},
+	{"verify --trusted-root root.json IMAGE", "--trusted-root"},
+	{"verify --rekor-url https://rekor.test IMAGE", "--rekor-url"},
+	{"verify --offline IMAGE", "--offline"},
+	{"verify IMAGE --tlog", "--tlog"},
+	{"verify --tlog=true IMAGE", "--tlog"},
+	{"verify --layout dir IMAGE", "--layout"},
+	{"verify IMAGE --layout", "--layout"},
+	{"verify --all-platforms IMAGE", "--all-platforms"},
+	{"verify -o sarif IMAGE", "-o sarif"},
+	{"verify --output=junit IMAGE", "-o junit"},
+	{"check -o sarif IMAGE", "-o sarif"},
+	{"check -ojunit IMAGE", "-o junit"},
+	{"image scan --offline --image IMAGE", "--offline"},
+	{"image scan -o sarif --image IMAGE", "-o sarif"},
+	{"serve --pprof", "--pprof"},
+	{"serve --data-dir ./data", "--data-dir"},
+	{"serve --database-url=postgres://db", "--database-url"},
+	{"serve --storage-url s3://bucket", "--storage-url"},
+	{"serve --storage-limit 1GiB", "--storage-limit"},
+	{"serve --max-connections 1", "--max-connections"},
+	{"serve --max-connections-per-address 1", "--max-connections-per-address"},
+	{"serve --blob-buffer 1MiB", "--blob-buffer"},
+	{"serve --webhook-listen :8443", "--webhook-listen"},
+	{"serve --webhook-tls-cert-file a", "--webhook-tls-cert-file"},
+	{"serve --webhook-tls-key-file a", "--webhook-tls-key-file"},
+	{"serve --webhook-secret a/b", "--webhook-secret"},
+	{"serve --webhook-configurations a", "--webhook-configurations"},
+	{"serve --webhook-client-ca-file a", "--webhook-client-ca-file"},
+	{"serve --console-listen :8080", "--console-listen"},
+	{"serve --tls-cert-file a", "--tls-cert-file"},
+	{"serve --tls-key-file a", "--tls-key-file"},
+	{"serve --client-tokens-file a", "--client-tokens-file"},
+	{"serve --pin Never", "--pin"},
+	{"serve --watch-pods All", "--watch-pods"},
+	{"serve --node-name a", "--node-name"},
+	{"serve --cluster a", "--cluster"},
+	{"serve --inform-only", "--inform-only"},
+	{"serve --reverify-interval 4h", "--reverify-interval"},
+	{"serve --contact-registries=false", "--contact-registries"},
+	{"serve --drain-delay 5s", "--drain-delay"},
+	{"serve --drain-timeout 60s", "--drain-timeout"},
+	{"serve --listen off", "--listen: off is"},
+	{"serve --audit file:/tmp/a", "--audit: file: is"},
+}
+
+// program runs a command line in this process.
+func program(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err strings.Builder
+	code = run(t.Context(), args, strings.NewReader(""), &out, &err, environ)
+	return code, out.String(), err.String()
+}
+
+func TestWhatIsNotBuiltIsRefusedByName(t *testing.T) {
+	for _, tc := range later {
+		t.Run(tc.line, func(t *testing.T) {
+			code, stdout, stderr := program(t, nil, strings.Fields(strings.ReplaceAll(tc.line, "IMAGE", "acme.test/api:1"))...)
+			says := tc.says
+			if !strings.HasSuffix(says, " is") {
+				says += ":"
+			}
+			if want := says + " not supported yet"; code != exitUsage || !strings.Contains(stderr, want) {
+				t.Errorf("exit code %d, said %q, want %q", code, stderr, want)
+			}
+			if stdout != "" {
+				t.Errorf("printed %q", stdout)
+			}
+		})
+	}
+}
+
+// The same settings, in the environment, whatever the command.
+func TestWhatIsNotBuiltIsRefusedInTheEnvironment(t *testing.T) {
+	for _, flag := range laterServeFlags() {
+		variable := "VOUCHSAFE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+		want := variable + ": not supported yet"
+		if flag == "pprof" {
+			want = variable + ": no such setting" // a flag alone
+		}
+		if code, _, stderr := program(t, []string{variable + "=x"}, "config", "validate"); code != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, said %q", variable, code, stderr)
+		}
+	}
+}
+
+func TestEverythingRefusedIsInTheTable(t *testing.T) {
+	listed := func(what string) bool {
+		return slices.ContainsFunc(later, func(row struct{ line, says string }) bool { return row.says == what })
+	}
+	for _, name := range slices.Concat(laterVerifyFlags, laterServeFlags()) {
+		if !listed("--" + name) {
+			t.Errorf("--%s is in no line of the table", name)
+		}
+	}
+	for _, name := range laterFormats {
+		if !listed("-o " + name) {
+			t.Errorf("-o %s is in no line of the table", name)
+		}
+	}
+	for _, name := range laterCommands {
+		if !listed(name) {
+			t.Errorf("%s is in no line of the table", name)
+		}
+	}
+}
+
+func TestHelpDoesNotShowWhatIsNotBuilt(t *testing.T) {
+	var help strings.Builder
+	for _, line := range []string{"--help", "serve --help", "verify --help", "check --help", "image scan --help", "config --help"} {
+		code, stdout, stderr := program(t, nil, strings.Fields(line)...)
+		if code != exitOK || stderr != "" {
+			t.Errorf("%s: exit code %d, said %q", line, code, stderr)
+		}
+		help.WriteString(stdout)
+	}
+	words := strings.FieldsFunc(help.String(), func(r rune) bool { return strings.ContainsRune(" \n\t,.:;()[]", r) })
+	for _, name := range slices.Concat(laterVerifyFlags, laterServeFlags()) {
+		if slices.Contains(words, "--"+name) {
+			t.Errorf("help shows --%s", name)
+		}
+	}
+	for _, name := range slices.Concat(laterCommands, laterFormats) {
+		if slices.Contains(words, name) {
+			t.Errorf("help shows %s", name)
+		}
+	}
+	if strings.Contains(help.String(), "not supported yet") {
+		t.Error("help speaks of what is not built")
+	}
+	if code, stdout, stderr := program(t, nil, "help", "doctor"); stdout != "" || !strings.Contains(stderr, "doctor: not supported yet") {
+		t.Errorf("help doctor: exit code %d, printed %q, said %q", code, stdout, stderr)
+	}
+}
