@@ -16,6 +16,7 @@ demo: ## signed images let through, others refused; make demo ARGS=--script ends
 
 test: packages ## the tests of the product, then those with the real programs around it
 	CGO_ENABLED=1 go test -race ./...
+	go test -count=1 -run Memory ./verify ./upstream ./content
 	$(MAKE) --no-print-directory e2e
 
 e2e: packages ## distribution, cosign, crane and containerd against the real binary

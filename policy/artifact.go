@@ -201,15 +201,18 @@ func (a *Artifacts) inertIndex(ctx context.Context, index oci.Image) (bool, erro
 		if err != nil {
 			return false, err
 		}
-		manifest, err := oci.ParseManifest(raw.Bytes, raw.ContentType)
-		if err != nil || manifest.Kind != oci.KindImage || !manifest.IsArtifact(len(raw.Bytes)) {
+		entryImage := oci.Image{Reference: ref, Bytes: raw.Bytes}
+		// What cannot be read is a mistake in the artifact, see missing.
+		if entryImage.Manifest, err = oci.ParseManifest(raw.Bytes, raw.ContentType); err != nil {
+			return false, err
+		}
+		if entryImage.Manifest.Kind != oci.KindImage || !entryImage.Manifest.IsArtifact(len(raw.Bytes)) {
 			return false, nil
 		}
-		if !manifest.MustBeRead() {
+		if !entryImage.Manifest.MustBeRead() {
 			continue
 		}
-		inert, err := a.inert(ctx, oci.Image{Reference: ref, Bytes: raw.Bytes, Manifest: manifest})
-		if !inert || err != nil {
+		if inert, err := a.inert(ctx, entryImage); !inert || err != nil {
 			return false, err
 		}
 	}
