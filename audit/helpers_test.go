@@ -46,7 +46,7 @@ func decision(v policy.Verdict, behavior policy.Behavior) policy.Decision {
 		d.Reasons = []string{"KEY_MISMATCH"}
 		d.Results = []verify.Result{{Integration: "release-team", Status: verify.Untrusted, Reason: verify.KeyMismatch}}
 		d.Message = api.String() + "@" + digest.String() + ": refused by policy prod-signed: signed by another key, wanted release-team (release-2026) (decision " + testID + ")"
-		d.Cached, d.Duration = false, 48*time.Millisecond
+		d.Cached, d.Duration = false, 48217*time.Microsecond
 	}
 	if v == policy.Unavailable {
 		d.RetryAfter = policy.RetryAfter

@@ -50,9 +50,9 @@ type Record struct {
 	// Replica is the process that decided.
 	Replica string `json:"replica,omitempty"`
 	// Cached is true when no signature had to be fetched or judged.
-	Cached bool `json:"cached"`
-	// DurationMs is the milliseconds to the verdict.
-	DurationMs float64 `json:"durationMs"`
+	Cached *bool `json:"cached,omitempty"`
+	// DurationMs is the milliseconds to the verdict, to the microsecond.
+	DurationMs *float64 `json:"durationMs,omitempty"`
 	// Status is the HTTP status of the verdict; 0 in configuration records.
 	Status int `json:"status,omitempty"`
 	// RequestID is an incoming X-Request-Id.
@@ -109,8 +109,8 @@ func newRecord(request policy.Request, d policy.Decision, replica string) Record
 		Decision: &Decision{Verdict: d.Verdict, Policies: d.Policies, Reasons: d.Reasons},
 		Message:  d.Message,
 		Results:  make([]Result, len(d.Results)),
-		Revision: d.Revision, Replica: replica, Cached: d.Cached,
-		DurationMs: math.Round(float64(d.Duration)/float64(time.Microsecond)) / 1000,
+		Revision: d.Revision, Replica: replica, Cached: new(d.Cached),
+		DurationMs: new(math.Round(float64(d.Duration)/float64(time.Microsecond)) / 1000),
 		Status:     statusOf(d.Verdict),
 		RequestID:  cut(request.Client.RequestID, maxRequestID),
 	}

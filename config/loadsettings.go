@@ -155,8 +155,11 @@ func (r *settingsReader) parseable(f reflect.StructField) {
 			message = "is neither true nor false"
 		}
 	case reflect.TypeFor[int]():
-		if !wholeNumber(value) {
+		switch {
+		case !digits(value):
 			message = "is not a whole number"
+		case len(value) > mostDigits:
+			message = "is too large"
 		}
 	}
 	if message != "" {
@@ -165,9 +168,11 @@ func (r *settingsReader) parseable(f reflect.StructField) {
 	}
 }
 
-func wholeNumber(value string) bool {
-	const most = 9 // digits, well inside an int on every machine
-	return value != "" && len(value) <= most && strings.Trim(value, "0123456789") == ""
+// mostDigits is well inside an int on every machine.
+const mostDigits = 9
+
+func digits(value string) bool {
+	return value != "" && strings.Trim(value, "0123456789") == ""
 }
 
 // check holds the values against what they may be.

@@ -133,7 +133,10 @@ func (s *Store) refuse(err error) {
 	problems, inDocuments := errors.AsType[Problems](err)
 	summary := err.Error()
 	if inDocuments {
-		summary = fmt.Sprintf("%d mistakes in the documents", problems.Mistakes())
+		summary = "1 mistake in the documents"
+		if n := problems.Mistakes(); n != 1 {
+			summary = fmt.Sprintf("%d mistakes in the documents", n)
+		}
 	}
 	s.cfg.Log.Error("configuration refused, the last good one stays in force",
 		"revision", kept.Revision, "loadedAt", kept.LoadedAt, "error", summary)

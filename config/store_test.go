@@ -184,6 +184,9 @@ func TestAHalfWrittenFileIsReadAgainWhenItIsWhole(t *testing.T) {
 	if !f.good(t).Enforces() {
 		t.Error("the policy is not in force")
 	}
+	if log := f.log.String(); !strings.Contains(log, `error="1 mistake in the documents"`) {
+		t.Errorf("log:\n%s", log)
+	}
 }
 
 func TestAFolderThatVanishesOrLosesItsLastDocumentIsABadReload(t *testing.T) {

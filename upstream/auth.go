@@ -33,6 +33,11 @@ func scopeFor(repository oci.Repository) string { return "repository:" + reposit
 func (d door) authorized(ctx context.Context, q *request, repository oci.Repository) (*answer, error) {
 	scope := scopeFor(repository)
 	used, err := d.pass(ctx, q.what, scope)
+	if oci.CodeOf(err) == oci.CodeUnauthorized {
+		// The service refuses, which may be because the registry has another by
+		// now: it is asked without a token. Naming the same one is a refusal.
+		used.header, err = Secret{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -327,6 +327,94 @@ func TestTokenServiceThatFailedIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// TestTokenServiceThatMoved: the remembered service refuses, and the registry
+// names another one now.
+func TestTokenServiceThatMoved(t *testing.T) {
+	for _, refusal := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		t.Run(itoa(refusal), func(t *testing.T) {
+			var realm atomic.Value
+			realm.Store("old")
+			var s *server
+			s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+				switch now := realm.Load().(string); {
+				case strings.HasPrefix(r.URL.Path, "/token-"):
+					if r.URL.Path != "/token-"+now {
+						w.WriteHeader(refusal)
+						return
+					}
+					writeString(w, `{"token":"`+now+`","expires_in":100}`)
+				case r.Header.Get("Authorization") == "Bearer "+now:
+					writeString(w, "{}")
+				default:
+					w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s/token-%s"`, s.URL, now))
+					w.WriteHeader(http.StatusUnauthorized)
+				}
+			})
+			start := time.Now()
+			var clock atomic.Int64
+			client := openWith(t, s.host(), s.spec(), nil, upstream.Config{
+				Now: func() time.Time { return start.Add(time.Duration(clock.Load())) },
+			})
+			get := func(code oci.Code, want ...string) {
+				t.Helper()
+				_, err := client.GetManifest(t.Context(), s.image())
+				if err != nil && oci.CodeOf(err) != code || err == nil && code != 0 {
+					t.Fatalf("got %v, want %v", err, code)
+				}
+				if diff := cmp.Diff(want, s.lines()); diff != "" {
+					t.Errorf("requests (-want +got):\n%s", diff)
+				}
+			}
+			tokenAt := func(name string) string { return "GET /token-" + name + "?scope=repository%3Aacme%2Fapi%3Apull" }
+			get(0, getOne, tokenAt("old"), getOne)
+			realm.Store("new")
+			clock.Store(int64(time.Hour))
+			get(0, tokenAt("old"), getOne, tokenAt("new"), getOne)
+			get(0, getOne)
+		})
+	}
+}
+
+// TestTokenServiceThatRefusesIsAskedOncePerRequest: a registry that names it
+// again does not make it a second time, and one that names a stranger nobody.
+func TestTokenServiceThatRefusesIsAskedOncePerRequest(t *testing.T) {
+	canary := serve(t, good)
+	var refuses atomic.Bool
+	s, g := tokenServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if refuses.Load() {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		writeString(w, `{"token":"T1","expires_in":1}`)
+	})
+	start := time.Now()
+	var clock atomic.Int64
+	client := openWith(t, s.host(), s.spec(), nil, upstream.Config{
+		Now: func() time.Time { return start.Add(time.Duration(clock.Load())) },
+	})
+	if _, err := client.GetManifest(t.Context(), s.image()); err != nil {
+		t.Fatal(err)
+	}
+	s.take()
+	refuses.Store(true)
+	clock.Store(int64(time.Hour))
+	want := []string{tokenLine, getOne}
+	_, err := client.GetManifest(t.Context(), s.image())
+	wantCode(t, err, oci.CodeUnauthorized, "")
+	if diff := cmp.Diff(want, s.lines()); diff != "" {
+		t.Errorf("named again: requests (-want +got):\n%s", diff)
+	}
+	g.set("Bearer T1", fmt.Sprintf(`Bearer realm="%s/token",service="reg"`, canary.URL))
+	_, err = client.GetManifest(t.Context(), s.image())
+	wantCode(t, err, oci.CodeUpstream, "token_realm")
+	if diff := cmp.Diff(want, s.lines()); diff != "" {
+		t.Errorf("a stranger: requests (-want +got):\n%s", diff)
+	}
+	if asked := canary.lines(); len(asked) != 0 {
+		t.Errorf("canary was asked: %v", asked)
+	}
+}
+
 func TestUnanswerableChallenges(t *testing.T) {
 	for name, challenges := range map[string][]string{
 		"none":                         nil,

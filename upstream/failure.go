@@ -21,6 +21,7 @@ const (
 	reasonAddress   = "address_refused"
 	reasonConnect   = "connect"
 	reasonHeader    = "header"
+	reasonTooMuch   = "header_too_large"
 	reasonIdle      = "idle"
 	reasonTotal     = "total"
 	reasonCut       = "interrupted"
@@ -28,6 +29,7 @@ const (
 	reasonRealm     = "token_realm"
 	reasonToken     = "token"
 	reasonRedirect  = "redirect"
+	reasonLink      = "link"
 	reasonEncoding  = "content_encoding"
 	reasonTooLarge  = "too_large"
 	reasonDigest    = "digest_mismatch"
@@ -81,10 +83,23 @@ func transportFailure(caller, running context.Context, what, reason string, err 
 		if refused.class == classPrivate {
 			e.Message += "; its Registry document does not allow that (allowPrivateAddresses, tokenHosts, redirectHosts)"
 		}
+	case headerTooLarge(err):
+		e.Reason = reasonTooMuch
+		e.Message = fmt.Sprintf("%s: the header of the registry's answer has more than %d bytes", what, maxHeaderBytes)
 	case isNet && timeout.Timeout():
 		e.Code, e.Message = oci.CodeTimeout, what+": the registry did not answer in time"
 	}
 	return e
+}
+
+// headerTooLarge reports whether err is net/http's refusal of a header over
+// maxHeaderBytes, by HTTP/1.1 and HTTP/2. It has no type; a test holds the words.
+// HTTP/2 says so only of a header that is short on the wire, since compressed; of
+// others it says protocol error, which may be anything and stays reasonHeader.
+func headerTooLarge(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "server response headers exceeded") ||
+		strings.Contains(text, "response header list larger than advertised limit")
 }
 
 // statusFailure turns an answer that is no success into an error, and ends it.

@@ -74,9 +74,11 @@ func (p *headerParser) link() (target string, next, ok bool) {
 	return "", false, false
 }
 
-// nextPage returns where the next page of what came from base is: only at the
-// same scheme, host and path, so that a link can move nothing but the query.
-// found is false without a link, allowed false when it leads elsewhere.
+// nextPage returns where the next page of what came from base is: base with the
+// query of the link, which may move nothing else. A link of the other scheme at
+// the same host is taken for that too: a registry behind something that speaks
+// TLS for it does not know its own. found is false without a link, allowed false
+// when it leads elsewhere.
 func nextPage(base *url.URL, values []string) (next *url.URL, found, allowed bool) {
 	target := nextLink(values)
 	if target == "" {
@@ -86,10 +88,23 @@ func nextPage(base *url.URL, values []string) (next *url.URL, found, allowed boo
 	if err != nil || reference.User != nil {
 		return nil, true, false
 	}
-	next = base.ResolveReference(reference)
-	next.Fragment, next.RawFragment = "", ""
-	if originOf(next) != originOf(base) || next.EscapedPath() != base.EscapedPath() {
+	named := base.ResolveReference(reference)
+	if !sameHost(named, base) || named.EscapedPath() != base.EscapedPath() {
 		return nil, true, false
 	}
-	return next, true, true
+	page := *base
+	page.RawQuery, page.ForceQuery = named.RawQuery, false
+	page.Fragment, page.RawFragment = "", ""
+	return &page, true, true
+}
+
+// sameHost reports whether two URLs of http or https name one host and port, the
+// port of each scheme left out standing for the other's.
+func sameHost(a, b *url.URL) bool {
+	bare := func(u *url.URL) string {
+		o := originOf(u)
+		return strings.TrimSuffix(o.hostPort, ":"+defaultPort(o.scheme))
+	}
+	web := func(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "http" }
+	return web(a) && web(b) && (originOf(a).hostPort == originOf(b).hostPort || bare(a) == bare(b))
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -78,7 +79,7 @@ func TestManifestStatus(t *testing.T) {
 		{"no HTTP", raw("SSH-2.0-OpenSSH\r\n"), oci.CodeUpstream, "header"},
 		{"a header without end", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 200<<10))
-		}, oci.CodeUpstream, "header"},
+		}, oci.CodeUpstream, "header_too_large"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := serve(t, row.handle)
@@ -233,5 +234,34 @@ func TestEndpointPrefix(t *testing.T) {
 	}
 	if got := s.lines(); len(got) != 1 || got[0] != "GET /artifactory/docker/v2/acme/api/manifests/1" {
 		t.Errorf("asked: %v", got)
+	}
+}
+
+// TestHeaderTooLargeSaysSo holds the words of net/http, for both of its
+// protocols.
+func TestHeaderTooLargeSaysSo(t *testing.T) {
+	flood := func(w http.ResponseWriter, _ *http.Request) {
+		for range 1000 {
+			w.Header().Add("X-A", strings.Repeat("x", 100))
+		}
+	}
+	plain := serve(t, flood)
+	second := &server{}
+	second.Server = httptest.NewUnstartedServer(second.recording(flood))
+	second.EnableHTTP2 = true
+	second.StartTLS()
+	t.Cleanup(second.Close)
+	for name, s := range map[string]*server{"HTTP/1.1": plain, "HTTP/2": second} {
+		spec := s.spec()
+		read := files(nil)
+		if s == second {
+			spec.CAFile = "ca.pem"
+			read = files(map[string]string{"ca.pem": s.certificate()})
+		}
+		_, err := open(t, s.host(), spec, read).GetManifest(t.Context(), s.image())
+		wantCode(t, err, oci.CodeUpstream, "header_too_large")
+		if got, want := wireMessage(err), "has more than 65536 bytes"; !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
 	}
 }

@@ -99,11 +99,11 @@ func (c *Client) referrersPage(ctx context.Context, op operation, list *referrer
 	if err != nil {
 		return nil, listingTrouble(op.what, err)
 	}
-	// A page behind a redirect names a next one that is not ours to ask.
+	// A page behind a redirect names a next one that is not ours to ask. What
+	// stands there nobody knows, so it is not more than is read either.
 	next, found, allowed := nextPage(a.url, a.header.Values("Link"))
 	if found && (!allowed || !a.home) {
-		list.Truncated = true
-		return nil, nil //nolint:nilnil // as above
+		return nil, trouble(reasonLink, op.what, "the registry names a next page elsewhere, which is not followed")
 	}
 	return next, nil
 }

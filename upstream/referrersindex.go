@@ -29,7 +29,7 @@ func (c *Client) ReferrersIndex(ctx context.Context, repository oci.Repository, 
 
 // referrersTag reads the tag under which referrers lie where there is no API.
 func (c *Client) referrersTag(ctx context.Context, repository oci.Repository, subject oci.Digest) ([]oci.Descriptor, error) {
-	ref := oci.Reference{Repository: repository, Tag: subject.TagName()}
+	ref := oci.Reference{Repository: repository, Tag: subject.ReferrersTag()}
 	raw, err := c.GetManifest(ctx, ref)
 	if code := oci.CodeOf(err); code == oci.CodeManifestUnknown || code == oci.CodeNameUnknown {
 		return nil, nil

@@ -41,6 +41,10 @@ func (d door) token(ctx context.Context, what, scope string, service bearer) (Se
 				err = &oci.Error{Code: oci.CodeInternal, Reason: reasonToken, Message: "token: internal error", Err: fmt.Errorf("panic: %v", p)}
 			}
 		}()
+		// A flight may have landed since the caller looked.
+		if kept, ok := d.registry.auth.token(scope, d.client.now()); ok {
+			return kept, nil
+		}
 		t, err := d.fetchToken(detached, scope, service)
 		if err != nil {
 			return nil, err

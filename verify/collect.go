@@ -229,9 +229,17 @@ func annotationBytes(annotations map[string]string) int64 {
 	return n
 }
 
-func (r *round) sigTag() string { return r.digest.TagName() + ".sig" }
+// sigTag returns the tag of cosign's own format for digest; ok is false when no
+// registry can hold it, since it is longer than a tag may be (sha512).
+func sigTag(digest oci.Digest) (tag string, ok bool) {
+	tag = digest.TagName() + ".sig"
+	return tag, oci.CheckTag(tag) == nil
+}
 
 // asked names the places, for messages.
 func asked(digest oci.Digest) string {
-	return fmt.Sprintf("tag %s.sig, referrers API, referrers tag", digest.TagName())
+	if tag, ok := sigTag(digest); ok {
+		return fmt.Sprintf("tag %s, referrers API, referrers tag", tag)
+	}
+	return fmt.Sprintf("referrers API, referrers tag %s", digest.ReferrersTag())
 }

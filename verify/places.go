@@ -30,7 +30,11 @@ func (r *round) careful(ctx context.Context, ask func(context.Context) place) (a
 
 // askTag lists the layers of the image that cosign keeps beside the signed one.
 func (r *round) askTag(ctx context.Context) place {
-	source := oci.Reference{Repository: r.repository, Tag: r.sigTag()}
+	tag, ok := sigTag(r.digest)
+	if !ok {
+		return place{}
+	}
+	source := oci.Reference{Repository: r.repository, Tag: tag}
 	manifest, answer, ok := r.read(ctx, source, "tag "+source.Tag)
 	if !ok {
 		return answer
@@ -71,7 +75,7 @@ func (r *round) askReferrers(ctx context.Context) place {
 // askReferrersTag reads the index that clients keep where a registry has no
 // referrers API (OCI distribution specification 1.1, "Referrers Tag Schema").
 func (r *round) askReferrersTag(ctx context.Context) place {
-	source := oci.Reference{Repository: r.repository, Tag: r.digest.TagName()}
+	source := oci.Reference{Repository: r.repository, Tag: r.digest.ReferrersTag()}
 	manifest, answer, ok := r.read(ctx, source, "referrers tag")
 	if !ok {
 		return answer

@@ -40,6 +40,9 @@ func (s *httpSource) count(kind string) int {
 
 func (s *httpSource) GetManifest(ctx context.Context, ref oci.Reference) (oci.RawManifest, error) {
 	name := ref.Tag
+	if err := oci.CheckTag(name); name != "" && err != nil {
+		return oci.RawManifest{}, &oci.Error{Code: oci.CodeTagInvalid, Message: err.Error()}
+	}
 	if !ref.Digest.IsZero() {
 		name = ref.Digest.String()
 	}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -41,7 +42,8 @@ type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Observe is called with each judged result and how long collection and
-	// judging took; nil means not observed.
+	// judging took, and with each that was not there in time and how long was
+	// waited; nil means not observed.
 	Observe func(Result, time.Duration)
 	// ObserveCache is called with "hit", "miss" or "stale" for each look-up; nil
 	// means not observed.
@@ -123,8 +125,11 @@ func New(source Source, cache Cache, cfg Config) *Verifier {
 }
 
 // Results returns one result for each of q.Needed, in order. Trouble is inside
-// the results, as Unavailable; the error is ctx's own. A caller that leaves does
-// not stop the work that others wait for.
+// the results, as Unavailable. So is what is not done 1 s before ctx's deadline,
+// or when a tenth of less than 10 s is left, with the reason Timeout, the wait
+// for a turn included: time that is over is an answer, which a caller has to
+// record. The error is that of a cancelled ctx. A caller that leaves does not
+// stop a collection that has begun.
 func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) {
 	results := make([]Result, len(q.Needed))
 	missing := 0
@@ -142,7 +147,17 @@ func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) {
 		}
 		return results, nil
 	}
-	if err := v.fill(ctx, q, results); err != nil {
+	begin := time.Now()
+	wait, cancel := inTime(ctx)
+	defer cancel()
+	err := v.fill(wait, q, results)
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		v.overdue(ctx, q, results, time.Since(begin))
+	default:
 		return nil, err
 	}
 	return results, nil

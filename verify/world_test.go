@@ -297,7 +297,7 @@ func (w *world) api(repository string, subject oci.Digest, entries ...object) {
 
 // referrersTag writes the tag in place of the API.
 func (w *world) referrersTag(repository string, subject oci.Digest, entries ...object) {
-	w.tag(repository, subject.TagName(), oci.MediaTypeImageIndex, index(entries...))
+	w.tag(repository, subject.ReferrersTag(), oci.MediaTypeImageIndex, index(entries...))
 }
 
 // collect collects with a source of its own.

@@ -26,7 +26,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check IMAGE…",
 		Short: "Print what the policies decide about images, and why",
 		Long: `Print what the policies decide about images, and why: the same decision, by the same code, that a
-pull through the gateway would get. Nothing is recorded.
+pull through the gateway would get. Nothing is recorded. An image by digest is judged without knowing
+which index lists it: where only the index is signed, check the index.
 
 Exit codes: 0 each image is allowed (with a warning too), 1 one is refused, 2 wrong usage or
 configuration, 3 it could not be found out.`,

@@ -27,6 +27,7 @@ type metrics struct {
 	upstreamSeconds   *prometheus.HistogramVec
 	contentRequests   *prometheus.CounterVec
 	auditFailures     prometheus.Counter
+	logDropped        prometheus.Counter
 	reloadSuccessful  prometheus.Gauge
 	configurationTime func() time.Time
 	contentBytes      func() int64
@@ -65,6 +66,10 @@ func newMetrics() *metrics {
 			Namespace: "vouchsafe", Name: "audit_write_failures_total",
 			Help: "Audit records that could not be written.",
 		}),
+		logDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "vouchsafe", Name: "log_lines_dropped_total",
+			Help: "Lines of the log that nobody took in time.",
+		}),
 		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "vouchsafe", Name: "configuration_last_reload_successful",
 			Help: "1 when the documents were last loaded without a mistake, else 0.",
@@ -91,7 +96,7 @@ func (m *metrics) register() {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.requestSeconds, m.decisions, m.verifications, m.verifySeconds, m.cacheRequests,
-		m.upstreamRequests, m.upstreamSeconds, m.contentRequests, m.auditFailures, m.reloadSuccessful,
+		m.upstreamRequests, m.upstreamSeconds, m.contentRequests, m.auditFailures, m.logDropped, m.reloadSuccessful,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "vouchsafe", Name: "content_bytes", Help: "Bytes of manifests in memory.",
 		}, func() float64 { return float64(m.contentBytes()) }),

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vouchsafe/internal/lab"
 )
 
 func TestDockerConfig(t *testing.T) {
@@ -60,5 +65,32 @@ func TestDockerConfigIsInTheHomeByDefault(t *testing.T) {
 	a := &app{environ: []string{"HOME=/nowhere", "HOME=/home/u"}}
 	if got, want := a.dockerConfig(), filepath.Join("/home/u", ".docker", "config.json"); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTokenServiceElsewhereIsAdvised(t *testing.T) {
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="https://tokens.acme.test/token",service="acme"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer registry.Close()
+	key, err := lab.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "cosign.pub")
+	if err := os.WriteFile(file, []byte(key.PublicPEM()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout strings.Builder
+	image := strings.TrimPrefix(registry.URL, "http://") + "/acme/api:1.4"
+	args := []string{"verify", "-o", "json", "--plain-http", "--key", file, image}
+	if code := run(t.Context(), args, strings.NewReader(""), &stdout, io.Discard, nil); code != exitUnknown {
+		t.Errorf("exit code %d, want %d", code, exitUnknown)
+	}
+	for _, want := range []string{"tokens.acme.test", "(tokenHosts)", "write a Registry document with it", "--config-dir"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("does not say %q: %s", want, stdout.String())
+		}
 	}
 }

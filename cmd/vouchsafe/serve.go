@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
@@ -28,7 +29,8 @@ Each setting is a flag, else an environment variable, else its default. Audit re
 the log to stderr. Changed documents come into force within 2 s; documents with a mistake leave the
 last good ones in force, and at the start end the program with exit code 2.
 
-SIGTERM and SIGINT finish running requests; a second one ends at once.`,
+SIGTERM and SIGINT take no new connection and give running requests 30 s; what is left then is cut
+off, with a warning. The exit code is 0 either way. A second signal ends at once.`,
 		Args: cobra.NoArgs,
 	}
 	settingFlags(cmd.Flags())
@@ -44,8 +46,13 @@ SIGTERM and SIGINT finish running requests; a second one ends at once.`,
 }
 
 func (a *app) serve(ctx context.Context, settings config.Settings) error {
-	log := newLogger(a.stderr, settings)
-	g := &gateway{metrics: newMetrics(), log: log}
+	// Whoever reads stdout or stderr may leave: that is a failing audit sink, or
+	// lost log lines, and not the end of the program.
+	signal.Ignore(syscall.SIGPIPE)
+	m := newMetrics()
+	log, lines := a.startLog(settings, m.logDropped.Inc)
+	defer lines.close()
+	g := &gateway{metrics: m, log: log, unkept: settings.Audit == config.AuditStdout && isNull(a.stdout)}
 	store, err := config.NewStore(config.LoadOptions{Settings: settings}, config.StoreConfig{Changed: g.changed, Log: log})
 	if err != nil {
 		return usage(err)
@@ -88,6 +95,8 @@ type gateway struct {
 	stack   *stack
 	metrics *metrics
 	log     *slog.Logger
+	// unkept says that audit records go to /dev/null.
+	unkept bool
 	// reload is what was wrong with the last reload; nil, or a nil inside, is
 	// nothing.
 	reload atomic.Pointer[error]
@@ -132,8 +141,11 @@ func enforcing(snapshot *config.Snapshot) int {
 }
 
 // warn logs the remarks that did not keep the documents from loading, among them
-// that nothing is enforced.
+// that nothing is enforced, and that records are kept by nobody while something is.
 func (g *gateway) warn(ctx context.Context, snapshot *config.Snapshot) {
+	if g.unkept && enforcing(snapshot) > 0 {
+		g.log.WarnContext(ctx, "audit records go to "+os.DevNull+": stdout is closed or leads there")
+	}
 	for _, p := range snapshot.Warnings {
 		g.log.WarnContext(ctx, p.Message, "file", p.File, "line", p.Line, "path", p.Path, "hint", p.Hint)
 	}
@@ -170,7 +182,9 @@ func (g *gateway) run(ctx context.Context, store *config.Store, listeners *serve
 	cancel()
 	<-watching
 	if err != nil {
-		return &exitError{code: exitUnknown, err: fmt.Errorf("serve: %w", err)}
+		// By the log alone: stderr itself may be stuck.
+		g.log.ErrorContext(ctx, "ended by a failure", "error", err)
+		return &exitError{code: exitUnknown}
 	}
 	g.log.InfoContext(ctx, "ended")
 	return nil

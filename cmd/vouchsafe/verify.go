@@ -139,6 +139,9 @@ func (s *stack) verify(ctx context.Context, ref oci.Reference, integrations []*v
 	}
 	image, err := s.resolver.Resolve(ctx, ref)
 	if err != nil {
+		if s.current().Revision == oneOffName {
+			err = advised(err)
+		}
 		v := report.Unread(ref.String(), names, err)
 		return v, resultCode(v.Results)
 	}

@@ -100,8 +100,8 @@ func (g *Group) Close() error {
 }
 
 // Serve answers until ctx ends or one server fails; then no new connection is
-// taken, running requests get the shutdown time, and what is left is cut off. It
-// returns nil after a clean end. It is called once.
+// taken, running requests get the shutdown time, and what is left is cut off with
+// a warning in the log. It returns nil when ctx ended it. It is called once.
 func (g *Group) Serve(ctx context.Context) error {
 	// Requests outlive ctx by the shutdown time: its end is the wish to stop,
 	// not their end.
@@ -121,30 +121,29 @@ func (g *Group) Serve(ctx context.Context) error {
 	}
 	<-stop.Done()
 	cause := context.Cause(stop)
-	err := g.shutdown(base, servers)
+	g.cfg.Log.Info("ending: running requests are finished", "within", g.cfg.ShutdownTimeout.String())
+	g.shutdown(base, servers)
 	cut()
 	running.Wait()
 	if ctx.Err() == nil {
-		return errors.Join(cause, err)
+		return cause
 	}
-	return err
+	return nil
 }
 
 // shutdown ends all servers at the same time.
-func (g *Group) shutdown(ctx context.Context, servers []*http.Server) error {
+func (g *Group) shutdown(ctx context.Context, servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.ShutdownTimeout)
 	defer cancel()
-	errs := make([]error, len(servers))
 	var ending sync.WaitGroup
 	for i, s := range servers {
 		ending.Go(func() {
 			if err := s.Shutdown(ctx); err != nil {
-				errs[i] = errors.Join(fmt.Errorf("requests of %s were cut off: %w", g.members[i].Name, err), s.Close())
+				g.cfg.Log.Warn("running requests were cut off", "server", g.members[i].Name, "error", errors.Join(err, s.Close()))
 			}
 		})
 	}
 	ending.Wait()
-	return errors.Join(errs...)
 }
 
 func (g *Group) server(base context.Context, m *member) *http.Server {
