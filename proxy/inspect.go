@@ -42,7 +42,7 @@ func (h *Handler) inspect(ctx context.Context, x *exchange, blob *upstream.Blob)
 		}
 		defer func() { _ = whole.Body.Close() }() // read as far as it matters
 	}
-	content, manifest, err := h.readIfJSON(ctx, whole.Body)
+	content, manifest, err := h.readIfJSON(ctx, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func (h *Handler) openWhole(ctx context.Context, x *exchange) (*upstream.Blob, e
 // readIfJSON returns what it read of a blob: its beginning or, when that may be
 // JSON, all of it up to one byte more than a manifest may have. manifest is true
 // when that is a whole that looks like a manifest.
-func (h *Handler) readIfJSON(ctx context.Context, body io.Reader) (content []byte, manifest bool, err error) {
-	head, err := readUpTo(body, sniffBytes)
+func (h *Handler) readIfJSON(ctx context.Context, blob *upstream.Blob) (content []byte, manifest bool, err error) {
+	head, err := readUpTo(blob.Body, sniffBytes)
 	if err != nil {
 		return nil, false, err
 	}
@@ -91,11 +91,17 @@ func (h *Handler) readIfJSON(ctx context.Context, body io.Reader) (content []byt
 	if len(head) < sniffBytes {
 		return head, looksLikeManifest(head), nil
 	}
-	if err := h.inspecting.Acquire(ctx, oci.MaxManifestBytes); err != nil {
-		return nil, false, fmt.Errorf("wait to inspect a blob: %w", err)
+	// The configs of images, nearly all that comes here, wait for nobody.
+	if size := blob.Size; size < 0 || size > keptBytes {
+		if size < 0 {
+			size = oci.MaxManifestBytes
+		}
+		if err := h.inspecting.Acquire(ctx, size); err != nil {
+			return nil, false, fmt.Errorf("wait to inspect a blob: %w", err)
+		}
+		defer h.inspecting.Release(size)
 	}
-	defer h.inspecting.Release(oci.MaxManifestBytes)
-	rest, err := readUpTo(body, oci.MaxManifestBytes+1-len(head))
+	rest, err := readUpTo(blob.Body, oci.MaxManifestBytes+1-len(head))
 	if err != nil {
 		return nil, false, err
 	}
