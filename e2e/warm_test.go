@@ -36,7 +36,7 @@ func TestAWarmManifestTouchesNothing(t *testing.T) {
 
 	// All calls that name a file, and all writes to the audit file (standard
 	// output). The gateway looks at its documents once a second besides.
-	watch := exec.Command(strace, "-f", "-q", "-e", "trace=%file,write,pwrite64,writev", "-e", "signal=none", "-p", strconv.Itoa(g.PID())) //nolint:noctx // ended below
+	watch := exec.Command(strace, "-f", "-q", "-e", "trace=%file,write,pwrite64,writev", "-e", "signal=none", "-p", strconv.Itoa(g.PID()))
 	watch.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := watch.StderrPipe()
 	if err != nil {
