@@ -17,8 +17,8 @@ import (
 // serveBlob streams a blob or a part of it (OCI distribution specification 1.1,
 // "Pulling blobs").
 func (h *Handler) serveBlob(ctx context.Context, x *exchange) error {
-	// The time-out is on deciding and opening, not on the body, which lives as
-	// long as its client takes it.
+	// The time-out is on deciding, opening and looking at the beginning, not on
+	// the body, which lives as long as its client takes it.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(h.cfg.Timeout, func() {
@@ -49,23 +49,25 @@ func (h *Handler) serveBlob(ctx context.Context, x *exchange) error {
 	}
 	opened := blob.Body
 	defer func() { _ = opened.Close() }() // all that Read had to say was said
-	if !timer.Stop() {
-		return inTime(ctx, context.Cause(ctx))
-	}
 	status, err := announce(x, blob, part, partial)
 	if err != nil {
 		return err
 	}
+	// Looking at the blob has its own time, and the decision must still hold when
+	// that is over.
+	if !timer.Reset(h.cfg.Timeout) {
+		return inTime(ctx, context.Cause(ctx))
+	}
 	body, err := h.inspect(ctx, x, blob)
 	if err != nil {
-		return err
+		return inTime(ctx, err)
 	}
 	defer func() { _ = body.Close() }() // as above
-	// Opening may have taken long: the decision must still hold.
-	deciding, done := context.WithTimeout(ctx, h.cfg.Timeout)
-	defer done()
-	if err := judged.hold(deciding); err != nil {
-		return err
+	if err := judged.hold(ctx); err != nil {
+		return inTime(ctx, err)
+	}
+	if !timer.Stop() {
+		return inTime(ctx, context.Cause(ctx))
 	}
 	x.WriteHeader(status)
 	return stream(x, body)

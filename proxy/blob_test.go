@@ -187,10 +187,12 @@ func TestOpeningHasATimeoutAndTheBodyHasNot(t *testing.T) {
 	}
 	wantError(t, w.do(t, "GET", blobPath()), 504, "UNAVAILABLE", "in time")
 
+	begin := strings.Repeat("x", 512) // what is looked at before anything is sent
 	w.upstream.open = func(ctx context.Context, _ string) (*upstream.Blob, error) {
-		return &upstream.Blob{Body: io.NopCloser(lateReader{ctx, strings.NewReader("0123456789")}), Size: 10}, nil
+		body := io.MultiReader(strings.NewReader(begin), lateReader{ctx, strings.NewReader("0123456789")})
+		return &upstream.Blob{Body: io.NopCloser(body), Size: int64(len(begin)) + 10}, nil
 	}
-	if got := w.do(t, "GET", blobPath()); got.status != 200 || got.body != "0123456789" {
+	if got := w.do(t, "GET", blobPath()); got.status != 200 || got.body != begin+"0123456789" {
 		t.Errorf("got %d %q (broken %t), want a body that outlives the timeout", got.status, got.body, got.broken)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -18,9 +17,6 @@ const (
 	// keptBytes is how much of an inspected blob is kept to be sent. A larger one
 	// is opened again, so that a slow client holds no more than this.
 	keptBytes = 256 << 10
-	// inspectedBytes bounds what is in memory of larger blobs while they are
-	// inspected, over all requests.
-	inspectedBytes = 64 << 20
 	// sniffBytes decides whether a blob can be JSON at all.
 	sniffBytes = 512
 )
@@ -42,7 +38,7 @@ func (h *Handler) inspect(ctx context.Context, x *exchange, blob *upstream.Blob)
 		}
 		defer func() { _ = whole.Body.Close() }() // read as far as it matters
 	}
-	content, manifest, err := h.readIfJSON(ctx, whole)
+	content, manifest, err := h.readIfJSON(ctx, x, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +76,7 @@ func (h *Handler) openWhole(ctx context.Context, x *exchange) (*upstream.Blob, e
 // readIfJSON returns what it read of a blob: its beginning or, when that may be
 // JSON, all of it up to one byte more than a manifest may have. manifest is true
 // when that is a whole that looks like a manifest.
-func (h *Handler) readIfJSON(ctx context.Context, blob *upstream.Blob) (content []byte, manifest bool, err error) {
+func (h *Handler) readIfJSON(ctx context.Context, x *exchange, blob *upstream.Blob) (content []byte, manifest bool, err error) {
 	head, err := readUpTo(blob.Body, sniffBytes)
 	if err != nil {
 		return nil, false, err
@@ -96,10 +92,11 @@ func (h *Handler) readIfJSON(ctx context.Context, blob *upstream.Blob) (content 
 		if size < 0 {
 			size = oci.MaxManifestBytes
 		}
-		if err := h.inspecting.Acquire(ctx, size); err != nil {
-			return nil, false, fmt.Errorf("wait to inspect a blob: %w", err)
+		release, err := h.holding.blob(ctx, x.ask.ref.Repository.Registry, size)
+		if err != nil {
+			return nil, false, err
 		}
-		defer h.inspecting.Release(size)
+		defer release()
 	}
 	rest, err := readUpTo(blob.Body, oci.MaxManifestBytes+1-len(head))
 	if err != nil {
@@ -118,7 +115,7 @@ func (h *Handler) judgeContent(ctx context.Context, x *exchange, content []byte)
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 	defer cancel()
 	image := oci.Image{Reference: x.ask.ref, Bytes: content, MediaType: manifest.MediaType, Manifest: manifest}
-	release, err := h.hold(image)
+	release, err := h.holding.manifest(image)
 	if err != nil {
 		return err
 	}

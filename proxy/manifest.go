@@ -5,36 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"vouchsafe/oci"
 )
-
-const (
-	// servedBytes bounds the large manifests that requests hold, from their
-	// arrival until the client has taken them: signatures may take long to come,
-	// and clients to read. Twice a manifest's size is counted, for its reading.
-	servedBytes = 256 << 20
-	// largeBytes is what counts as large. Smaller ones are bounded by the number
-	// of connections.
-	largeBytes = 64 << 10
-	// busyRetryAfter is when a client may come again.
-	busyRetryAfter = 5 * time.Second
-)
-
-// hold counts an image until release is called.
-func (h *Handler) hold(image oci.Image) (release func(), err error) {
-	size := 2 * int64(len(image.Bytes))
-	if size <= 2*largeBytes {
-		return func() {}, nil
-	}
-	if !h.serving.TryAcquire(size) {
-		return nil, &oci.Error{
-			Code: oci.CodeBusy, Reason: "memory", RetryAfter: busyRetryAfter,
-			Message: "too many large manifests are being served",
-		}
-	}
-	return func() { h.serving.Release(size) }, nil
-}
 
 // serveManifest answers GET and HEAD alike (OCI distribution specification 1.1,
 // "Pulling manifests"): a runtime that holds the content starts an image after
@@ -46,7 +17,7 @@ func (h *Handler) serveManifest(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	release, err := h.hold(image)
+	release, err := h.holding.manifest(image)
 	if err != nil {
 		return err
 	}

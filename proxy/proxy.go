@@ -22,8 +22,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"vouchsafe/oci"
 	"vouchsafe/policy"
 	"vouchsafe/upstream"
@@ -82,9 +80,7 @@ type Handler struct {
 	decider  policy.Decider
 	names    naming
 	cfg      Config
-	// inspecting bounds the blobs that are read to see whether they are
-	// manifests, serving the large manifests between registry and client.
-	inspecting, serving *semaphore.Weighted
+	holding  holding
 }
 
 // New returns the handler.
@@ -107,9 +103,6 @@ func New(resolver Resolver, up Upstream, decider policy.Decider, cfg Config) *Ha
 		decider:  decider,
 		names:    naming{fallback: sameHost(cfg.DefaultRegistry), own: sameHost(cfg.PullHost), listed: cfg.Listed},
 		cfg:      cfg,
-
-		inspecting: semaphore.NewWeighted(inspectedBytes),
-		serving:    semaphore.NewWeighted(servedBytes),
 	}
 }
 

@@ -13,8 +13,8 @@ const (
 	// freeBytes of each body are not counted: nearly every manifest, token and
 	// signature fits, so they get through while large ones fill the budget.
 	freeBytes = 32 << 10
-	// growth is by how much a buffer grows at once. Old and new lie in memory
-	// together for a moment, so a body never costs more than 1 + 1/growth times.
+	// growth is the part of its size by which a buffer grows at once. Old and new
+	// lie in memory together for a moment, so a body may cost twice its size then.
 	growth = 4
 	// firstBytes is what a buffer begins with.
 	firstBytes = 8 << 10

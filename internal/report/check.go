@@ -39,13 +39,14 @@ func NewCheck(image oci.Reference, d policy.Decision) Check {
 // of it would be.
 func Undecided(image string, cause error) Check {
 	v := Unread(image, nil, cause)
-	verdict, reason := policy.Unavailable, "FETCH_FAILED"
-	if oci.CodeOf(cause) == oci.CodeNotListed {
-		verdict, reason = policy.Deny, "REGISTRY_NOT_LISTED"
+	status, reason := unread(cause)
+	verdict := policy.Unavailable
+	if status == verify.Untrusted {
+		verdict = policy.Deny
 	}
 	message := v.Message
 	v.Message = ""
-	return Check{Verification: v, Verdict: verdict, Reasons: []string{reason}, Message: message}.filled()
+	return Check{Verification: v, Verdict: verdict, Reasons: []string{string(reason)}, Message: message}.filled()
 }
 
 // filled replaces nil lists: a program that reads the JSON meets a list always.

@@ -98,21 +98,26 @@ func Found(image oci.Reference, evidence verify.Evidence) Verification {
 // was asked. A registry that is not listed is Untrusted, all else Unavailable.
 func Unread(image string, integrations []string, cause error) Verification {
 	v := Verification{Image: image, Signatures: []Signature{}, Results: []verify.Result{}, Message: cause.Error()}
-	status, reason := verify.Unavailable, verify.FetchFailed
-	switch code := oci.CodeOf(cause); {
-	case code == oci.CodeNotListed:
-		status, reason = verify.Untrusted, verify.RegistryNotListed
-	case code == oci.CodeUnauthorized:
-		reason = verify.FetchUnauthorized
-	case code == oci.CodeTimeout, errors.Is(cause, context.DeadlineExceeded):
-		reason = verify.Timeout
-	}
+	status, reason := unread(cause)
 	for _, name := range integrations {
 		v.Results = append(v.Results, verify.Result{
 			Integration: name, Status: status, Reason: reason, Message: cause.Error(),
 		})
 	}
 	return v
+}
+
+// unread says what follows from an image that could not be read.
+func unread(cause error) (verify.Status, verify.Reason) {
+	switch code := oci.CodeOf(cause); {
+	case code == oci.CodeNotListed:
+		return verify.Untrusted, verify.RegistryNotListed
+	case code == oci.CodeUnauthorized:
+		return verify.Unavailable, verify.FetchUnauthorized
+	case code == oci.CodeTimeout, errors.Is(cause, context.DeadlineExceeded):
+		return verify.Unavailable, verify.Timeout
+	}
+	return verify.Unavailable, verify.FetchFailed
 }
 
 // Verifications are a [Tabler]: a line for each image and integration, then,
