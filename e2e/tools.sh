@@ -2,10 +2,10 @@
 # Prints the path of each tool that is named, one a line, and builds it first
 # where it is missing. The versions of all pinned tools are written here and
 # nowhere else. Builds are kept outside the work tree, since a cold one takes
-# minutes: $VOUCHSAFE_CACHE, else ~/.cache/vouchsafe.
+# minutes: $TOOLS_CACHE, else ~/.cache/vouchsafe.
 set -euo pipefail
 
-cache=${VOUCHSAFE_CACHE:-$HOME/.cache/vouchsafe}/bin
+cache=${TOOLS_CACHE:-$HOME/.cache/vouchsafe}/bin
 for name in "$@"; do
 	case $name in
 	cosign2) package=github.com/sigstore/cosign/v2/cmd/cosign version=v2.6.5 ;;

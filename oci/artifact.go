@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -77,14 +79,21 @@ func (m Manifest) layersAreArtifacts(size int64) bool {
 	return left >= 0
 }
 
+// emptyObject is the content that the config of an artifact has when it has none
+// (OCI image specification 1.1, "Guidance for an Empty Descriptor").
+var emptyObject = SHA256([]byte("{}"))
+
 // MustBeRead reports whether an artifact could be started after all, so that what
 // it lists must be read before it counts as one. Podman, CRI-O and Docker unpack
 // the layers of a manifest with an image config whatever media type they have
-// (tried with Podman 4.3.1: a tar archive called a cosign signature runs), so
-// only an OCI manifest whose config no runtime takes is settled by its manifest.
-// What an index lists is whatever is behind the digests.
+// (tried with Podman 4.3.1: a tar archive called a cosign signature runs), and
+// containerd reads a config as an image's whatever type it has (tried with 1.6.20
+// and 2.4.2: it starts it on layers that the node has already). So only an OCI
+// manifest with an empty config of a type that no runtime takes for an image's is
+// settled by its manifest. What an index lists is whatever is behind the digests.
 func (m Manifest) MustBeRead() bool {
-	return m.Kind != KindImage || m.MediaType != MediaTypeImageManifest || !inertConfigs[m.Config.MediaType]
+	return m.Kind != KindImage || m.MediaType != MediaTypeImageManifest ||
+		!inertConfigs[m.Config.MediaType] || m.Config.Digest != emptyObject
 }
 
 // notJSON are the types of artifactLayers that are not JSON, or not always.
@@ -125,10 +134,11 @@ func isText(b []byte) bool {
 // configFields are all that cosign writes into the config of a signature.
 var configFields = []string{"architecture", "config", "created", "history", "os", "rootfs"}
 
-// IsInertConfig reports whether an image config says nothing about how to start
-// something: an object of the fields that cosign writes, each once, without
-// operating system, architecture and settings.
-func IsInertConfig(b []byte) bool {
+// IsInertConfig reports whether an image config, of a manifest with these layers,
+// says nothing about how to start something: an object of the fields that cosign
+// writes, each once, without operating system, architecture and settings, and on
+// no other layers than these, which a node might have already.
+func IsInertConfig(b []byte, layers []Descriptor) bool {
 	decoder := json.NewDecoder(bytes.NewReader(b))
 	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
 		return false
@@ -144,21 +154,42 @@ func IsInertConfig(b []byte) bool {
 			return false
 		}
 		field, _ := name.(string)
-		if !slices.Contains(configFields, field) || slices.Contains(seen, field) {
+		if !slices.Contains(configFields, field) || slices.Contains(seen, field) || !inertField(field, value, layers) {
 			return false
 		}
 		seen = append(seen, field)
-		switch field {
-		case "architecture", "os":
-			if string(value) != `""` {
-				return false
-			}
-		case "config":
-			if string(value) != "{}" && string(value) != "null" {
-				return false
-			}
-		}
 	}
 	_, err := decoder.Token()
 	return err == nil && !decoder.More()
+}
+
+func inertField(field string, value json.RawMessage, layers []Descriptor) bool {
+	switch field {
+	case "architecture", "os":
+		return string(value) == `""`
+	case "config":
+		return string(value) == "{}" || string(value) == "null"
+	case "rootfs":
+		return isRootFS(value, layers)
+	}
+	return true
+}
+
+// isRootFS reports whether value lists these layers, uncompressed, or none. It is
+// compared as text, so that no two readers can see two lists in it.
+func isRootFS(value json.RawMessage, layers []Descriptor) bool {
+	var compact bytes.Buffer
+	if json.Compact(&compact, value) != nil {
+		return false
+	}
+	var ids []string
+	for _, l := range layers {
+		ids = append(ids, strconv.Quote(l.Digest.String()))
+	}
+	for _, list := range []string{"[" + strings.Join(ids, ",") + "]", "[]", "null"} {
+		if got := compact.String(); got == `{"type":"layers","diff_ids":`+list+`}` || got == `{"diff_ids":`+list+`,"type":"layers"}` {
+			return true
+		}
+	}
+	return false
 }

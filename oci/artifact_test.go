@@ -137,17 +137,26 @@ func TestIsInertLayer(t *testing.T) {
 }
 
 func TestIsInertConfig(t *testing.T) {
+	layers := []oci.Descriptor{{MediaType: oci.MediaTypeSimpleSigning, Digest: oci.SHA256([]byte("a"))}}
+	signed, other := layers[0].Digest.String(), oci.SHA256([]byte("b")).String()
 	for config, want := range map[string]bool{
 		`{"architecture":"","created":"0001-01-01T00:00:00Z","history":[],"os":"","rootfs":{"type":"layers","diff_ids":[]},"config":{}}`: true,
-		`{}`:                             true,
-		`{"config":null}`:                true,
-		`{"os":"linux"}`:                 false,
-		`{"architecture":"amd64"}`:       false,
-		`{"config":{"Cmd":["sh"]}}`:      false,
-		`{"config":{},"config":{}}`:      false,
-		`{"Config":{"Cmd":["sh"]}}`:      false,
-		`{"container_config":{}}`:        false,
-		`{"os":""} {"os":"linux"}`:       false,
+		`{}`:                        true,
+		`{"config":null}`:           true,
+		`{"os":"linux"}`:            false,
+		`{"architecture":"amd64"}`:  false,
+		`{"config":{"Cmd":["sh"]}}`: false,
+		`{"config":{},"config":{}}`: false,
+		`{"Config":{"Cmd":["sh"]}}`: false,
+		`{"container_config":{}}`:   false,
+		`{"os":""} {"os":"linux"}`:  false,
+		`{"rootfs":{"type":"layers","diff_ids":["` + signed + `"]}}`:                 true,
+		`{"rootfs":{"diff_ids":["` + signed + `"],"type":"layers"}}`:                 true,
+		`{"rootfs":{"type":"layers","diff_ids":["` + other + `"]}}`:                  false,
+		`{"rootfs":{"type":"layers","diff_ids":["` + signed + `","` + other + `"]}}`: false,
+		`{"rootfs":{"type":"layers","diff_ids":[],"diff_ids":["` + other + `"]}}`:    false,
+		`{"rootfs":{"type":"layers","Diff_IDs":["` + other + `"],"diff_ids":[]}}`:    false,
+		`{"rootfs":{"type":"layers","diff_ids":["` + signed + `"]},"rootfs":{}}`:     false,
 		`{"os":""`:                       false,
 		`[]`:                             false,
 		``:                               false,
@@ -155,7 +164,7 @@ func TestIsInertConfig(t *testing.T) {
 		`{"os":null}`:                    false,
 		`{"config":{"Entrypoint":null}}`: false,
 	} {
-		if got := oci.IsInertConfig([]byte(config)); got != want {
+		if got := oci.IsInertConfig([]byte(config), layers); got != want {
 			t.Errorf("%s: got %v, want %v", config, got, want)
 		}
 	}

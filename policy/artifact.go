@@ -175,7 +175,7 @@ func (a *Artifacts) inert(ctx context.Context, image oci.Image) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !oci.IsInertConfig(content) {
+	if !oci.IsInertConfig(content, image.Manifest.Layers) {
 		return false, nil
 	}
 	for _, layer := range image.Manifest.Layers {

@@ -16,7 +16,7 @@ import (
 const (
 	// keptBytes is how much of an inspected blob is kept to be sent. A larger one
 	// is opened again, so that a slow client holds no more than this.
-	keptBytes = 256 << 10
+	keptBytes = 32 << 10
 	// sniffBytes decides whether a blob can be JSON at all.
 	sniffBytes = 512
 )
@@ -124,22 +124,44 @@ func (h *Handler) judgeContent(ctx context.Context, x *exchange, content []byte)
 }
 
 // looksLikeManifest reports whether a lenient reader could take b for a manifest
-// or index: what only the strict one refuses must not pass for something else.
+// or index: what only the strict one refuses must not pass for something else. A
+// field twice counts, since readers differ in what they make of it.
 func looksLikeManifest(b []byte) bool {
-	var lists map[string]json.RawMessage
-	if json.Unmarshal(b, &lists) != nil {
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
 		return false
 	}
-	for name, value := range lists {
-		if !strings.EqualFold(name, "layers") && !strings.EqualFold(name, "manifests") {
-			continue
+	seen := map[string]bool{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return false
 		}
-		var entries []struct{ Digest, MediaType json.RawMessage }
-		if json.Unmarshal(value, &entries) == nil && (len(entries) == 0 || entries[0].Digest != nil) {
-			return true
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			return false
+		}
+		field, _ := name.(string)
+		switch field = strings.ToLower(field); field {
+		case "layers", "manifests", "config":
+			if seen[field] || pointsAtContent(value) {
+				return true
+			}
+			seen[field] = true
 		}
 	}
 	return false
+}
+
+// pointsAtContent reports whether value is a descriptor or a list of such.
+func pointsAtContent(value json.RawMessage) bool {
+	type descriptor struct{ Digest json.RawMessage }
+	var one descriptor
+	if json.Unmarshal(value, &one) == nil {
+		return one.Digest != nil
+	}
+	var list []descriptor
+	return json.Unmarshal(value, &list) == nil && (len(list) == 0 || list[0].Digest != nil)
 }
 
 // readUpTo reads n bytes, or fewer when there are no more. It gives up on a reader

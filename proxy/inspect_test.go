@@ -32,6 +32,8 @@ func TestABlobThatIsAManifestIsJudgedAsOne(t *testing.T) {
 		"a manifest of 300 KiB":                        {content: manifest + padding + "}", judged: true, status: 403},
 		"a manifest that only lenient readers accept":  {content: manifest + `,"layers":[]}`, status: 502},
 		"a manifest in other letter case":              {content: strings.Replace(manifest, `"layers"`, `"Layers"`, 1) + "}", status: 502},
+		"a manifest whose second list hides the first": {content: `{"schemaVersion":2,"config":` + config + `,"layers":[` + layer + `],"layers":[{}]}`, status: 502},
+		"a manifest without layers":                    {content: `{"schemaVersion":2,"config":` + config + `}`, status: 502},
 		"an index":                                     {content: `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[]}`, judged: true, status: 403},
 		"the config of an image":                       {content: imageConfig, status: 200},
 		"a part of the config of an image":             {content: imageConfig, asked: "bytes=0-9", status: 206},

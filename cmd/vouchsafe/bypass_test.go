@@ -132,6 +132,13 @@ func TestAnUnsignedImageIsRefusedHoweverItIsHidden(t *testing.T) {
 		"as a config with an entry point and a signature for a layer": {func(h *hidden) string {
 			return h.push(oci.MediaTypeImageManifest, h.image(imageConfig, `{"config":{"Entrypoint":["sh"]}}`, signature, payload))
 		}, 403},
+		"as a config with an entry point that is called an empty one": {func(h *hidden) string {
+			return h.push(oci.MediaTypeImageManifest, h.image(emptyConfig, `{"config":{"Entrypoint":["sh"]}}`, signature, payload))
+		}, 403},
+		"as a config on layers that a node may have": {func(h *hidden) string {
+			config := `{"rootfs":{"type":"layers","diff_ids":["` + oci.SHA256(h.layer).String() + `"]}}`
+			return h.push(oci.MediaTypeImageManifest, h.image(imageConfig, config, signature, payload))
+		}, 403},
 		"under the digest of another algorithm": {func(h *hidden) string {
 			sum := sha512.Sum512(h.manifest)
 			digest := "sha512:" + hex.EncodeToString(sum[:])
@@ -142,6 +149,9 @@ func TestAnUnsignedImageIsRefusedHoweverItIsHidden(t *testing.T) {
 		}, 403},
 		"not at all: a true signature is served": {func(h *hidden) string {
 			return h.push(oci.MediaTypeImageManifest, h.image(imageConfig, `{"architecture":"","os":"","config":{}}`, signature, payload))
+		}, 200},
+		"not at all: the signature of the signed image is served": {func(h *hidden) string {
+			return "manifests/" + h.door.image.Digest.TagName() + ".sig"
 		}, 200},
 		"not at all: a list of signatures is served": {func(h *hidden) string {
 			one := h.image(imageConfig, `{}`, signature, payload)

@@ -20,6 +20,7 @@ func TestServeOutlivesAFullStderr(t *testing.T) {
 	}
 	defer unread.Close()
 	cmd := exec.CommandContext(t.Context(), "vouchsafe", "serve", "--config-dir", dir, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
