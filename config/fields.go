@@ -67,6 +67,7 @@ var fieldTexts = map[string]map[string]fieldText{
 		"spec.credentials.dockerConfigFile": {description: "File of the docker client (config.json) with an entry for this registry."},
 		"spec.access":                       {standard: "Shared without credentials; with credentials it must be written", values: []string{"Shared"}, description: "Shared: every client of the gateway may read what the gateway may."},
 		"spec.tagTTL":                       {standard: "30s", description: "How long a resolved tag is not asked for again."},
+		"spec.staleTagTTL":                  {standard: "1h", description: "How long the last resolution of a tag may serve while the registry fails; what it resolved to is decided about anew. 0s: never."},
 		"spec.tokenHosts":                   {description: "Hosts, besides the registry's own, that may receive its credentials for a token."},
 		"spec.redirectHosts":                {description: "Globs of host:port to which redirects may go although the address is private. Redirects to public hosts are followed without them, credentials dropped."},
 		"spec.caFile":                       {description: "PEM file of certificates that are trusted for this registry besides the system's."},

@@ -28,9 +28,6 @@ var laterKeys = map[string][]string{
 		"spec.publicKeys[].notBefore",
 		"spec.publicKeys[].notAfter",
 	},
-	KindRegistry: {
-		"spec.staleTagTTL",
-	},
 }
 
 // specOf returns a new spec for kind, nil when it is none of kinds.

@@ -180,11 +180,19 @@ func (r *settingsReader) check(s *Settings) {
 	for name, d := range map[string]time.Duration{
 		"REQUEST_TIMEOUT": s.RequestTimeout, "VERIFIED_TTL": s.VerifiedTTL,
 		"REJECTED_TTL": s.RejectedTTL, "UNAVAILABLE_TTL": s.UnavailableTTL,
+		"REVERIFY_INTERVAL": s.ReverifyInterval, "DRAIN_TIMEOUT": s.DrainTimeout,
 	} {
 		r.positive(name, d > 0)
 	}
 	r.positive("MANIFEST_CACHE", s.ManifestCache > 0)
 	r.positive("CACHE_ENTRIES", s.CacheEntries > 0)
+	r.positive("MAX_CONNECTIONS", s.MaxConnections > 0)
+	r.positive("MAX_CONNECTIONS_PER_ADDRESS", s.MaxConnectionsPerAddress > 0)
+	r.positive("BLOB_BUFFER", s.BlobBuffer > 0)
+	if s.DrainDelay < 0 {
+		r.fail("DRAIN_DELAY", "must not be less than 0", "")
+	}
+	r.together("TLS_CERT_FILE", s.TLSCertFile, "TLS_KEY_FILE", s.TLSKeyFile)
 	r.checkListen("LISTEN", s.Listen)
 	r.checkListen("OPS_LISTEN", s.OpsListen)
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
@@ -196,10 +204,10 @@ func (r *settingsReader) check(s *Settings) {
 	if s.LogFormat != "" {
 		r.oneOf("LOG_FORMAT", s.LogFormat, "text", "json")
 	}
-	if strings.HasPrefix(s.Audit, "file:") {
-		r.fail("AUDIT", "file: is not supported yet", "write stdout or off")
-	} else {
-		r.oneOf("AUDIT", s.Audit, AuditStdout, AuditOff)
+	if path, isFile := s.AuditFile(); !isFile {
+		r.oneOf("AUDIT", s.Audit, AuditStdout, AuditOff, AuditFilePrefix+"PATH")
+	} else if path == "" {
+		r.fail("AUDIT", "names no file", "write file:PATH")
 	}
 	s.DefaultRegistry = r.host("DEFAULT_REGISTRY", s.DefaultRegistry)
 	if s.PullHost != "" {
@@ -211,6 +219,16 @@ func (r *settingsReader) check(s *Settings) {
 func (r *settingsReader) positive(name string, ok bool) {
 	if !ok {
 		r.fail(name, "must be more than 0", "")
+	}
+}
+
+// together reports one of two settings that stands alone.
+func (r *settingsReader) together(one, oneValue, other, otherValue string) {
+	switch {
+	case oneValue != "" && otherValue == "":
+		r.fail(one, "is given without "+EnvPrefix+other, "")
+	case oneValue == "" && otherValue != "":
+		r.fail(other, "is given without "+EnvPrefix+one, "")
 	}
 }
 

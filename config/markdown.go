@@ -52,7 +52,7 @@ func writeLater(b *strings.Builder) {
 			fmt.Fprintf(b, "- keys of %s: `%s`\n", kind, strings.Join(keys, "`, `"))
 		}
 	}
-	fmt.Fprintf(b, "- values: `access: Caller`, `LISTEN=off`, `AUDIT=file:…`\n")
+	fmt.Fprintf(b, "- values: `access: Caller`, `LISTEN=off`\n")
 	fmt.Fprintf(b, "- settings: `%s`\n", strings.Join(slices.Sorted(slices.Values(laterSettings)), "`, `"))
 }
 

@@ -47,6 +47,11 @@ func (l *loader) linkSettings(s *Snapshot, k known) {
 	if l.opts.Settings.WhenNoPolicy == WhenNoPolicyAllow {
 		s.Rules.WhenNoPolicy = policy.Allow
 	}
+	if s.Rules.InformOnly = l.opts.Settings.InformOnly; s.Rules.InformOnly {
+		l.problems = append(l.problems, Problem{
+			Path: EnvPrefix + "INFORM_ONLY", Message: "the gate is open: nothing is refused", Warning: true,
+		})
+	}
 	name := l.opts.Settings.DefaultRegistry
 	if name == "" {
 		name = oci.DockerHub

@@ -9,7 +9,7 @@ import (
 // read with the gateway's own credentials: [Problems], or nil. It holds for
 // processes that serve.
 func (s Settings) CheckExposure(snapshot *Snapshot) error {
-	if s.AllowAnonymous || isLoopback(s.Listen) {
+	if s.AllowAnonymous || s.ClientTokensFile != "" || isLoopback(s.Listen) {
 		return nil
 	}
 	var problems Problems
@@ -17,7 +17,7 @@ func (s Settings) CheckExposure(snapshot *Snapshot) error {
 		if registry.SharedWithCredentials() {
 			problems = append(problems, snapshot.problem(identity{KindRegistry, registry.Name()}, "spec.access",
 				"everybody who reaches LISTEN "+s.Listen+" could read with these credentials",
-				"listen on loopback, or set "+EnvPrefix+"ALLOW_ANONYMOUS=true when only nodes can reach it"))
+				"listen on loopback, demand a token by "+EnvPrefix+"CLIENT_TOKENS_FILE, or set "+EnvPrefix+"ALLOW_ANONYMOUS=true when only nodes can reach it"))
 		}
 	}
 	return problems.orNil()
@@ -26,7 +26,7 @@ func (s Settings) CheckExposure(snapshot *Snapshot) error {
 // CheckAudit reports policies that enforce while no record is kept: [Problems],
 // or nil. It holds for processes that serve.
 func (s Settings) CheckAudit(snapshot *Snapshot) error {
-	if s.Audit != AuditOff {
+	if s.Audit != AuditOff || s.InformOnly {
 		return nil
 	}
 	var problems Problems
@@ -61,9 +61,8 @@ func (p Problems) orNil() error {
 }
 
 // PlainToOthers reports whether the registry side is plain HTTP where others
-// than this machine reach it. TLS is not built, so it is wherever LISTEN is not
-// loopback.
-func (s Settings) PlainToOthers() bool { return !isLoopback(s.Listen) }
+// than this machine reach it.
+func (s Settings) PlainToOthers() bool { return s.TLSCertFile == "" && !isLoopback(s.Listen) }
 
 // isLoopback reports whether only this machine reaches the address. A name is
 // loopback only when it is "localhost".

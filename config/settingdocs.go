@@ -24,35 +24,42 @@ func (d SettingDoc) Env() string { return EnvPrefix + d.Name }
 
 // settingDescriptions has a line for each setting of [Settings].
 var settingDescriptions = map[string]string{
-	"CONFIG_DIR":       "folder of documents, followed while the process runs; the default folder may be missing, a named one must exist",
-	"MANIFEST_CACHE":   "most bytes of manifests that are kept in memory",
-	"LISTEN":           "address of the registry side, host:port; without a host all addresses, IPv4 and IPv6",
-	"REQUEST_TIMEOUT":  "most time for resolving and deciding one request",
-	"OPS_LISTEN":       "address of /livez, /readyz, /startupz and /metrics, host:port",
-	"DEFAULT_REGISTRY": "registry of image names that have none",
-	"KNOWN_REGISTRIES": "Builtin, or None: then only registries with a document may be pulled from",
-	"ALLOW_ANONYMOUS":  "serve a registry that is read with the gateway's own credentials to everybody who reaches LISTEN",
-	"PULL_HOST":        "host, and port, by which nodes reach the gateway; empty when they only use mirror form",
-	"WHEN_NO_POLICY":   "Allow, or Deny: what happens to an image that no policy matches",
-	"CACHE_ENTRIES":    "most results of verification that are kept in memory",
-	"VERIFIED_TTL":     "how long a Verified result is kept",
-	"REJECTED_TTL":     "how long an Unsigned or Untrusted result is kept",
-	"UNAVAILABLE_TTL":  "how long an Unavailable result is kept",
-	"AUDIT":            "stdout: one record for each decision on standard output; off: none, refused while any policy enforces",
-	"LOG_LEVEL":        "debug, info, warn or error, on standard error",
-	"LOG_FORMAT":       "text or json; empty: text on a terminal, else json",
+	"CONFIG_DIR":                  "folder of documents, followed while the process runs; the default folder may be missing, a named one must exist",
+	"MANIFEST_CACHE":              "most bytes of manifests that are kept in memory",
+	"LISTEN":                      "address of the registry side, host:port; without a host all addresses, IPv4 and IPv6",
+	"REQUEST_TIMEOUT":             "most time for resolving and deciding one request",
+	"OPS_LISTEN":                  "address of /livez, /readyz, /startupz and /metrics, host:port",
+	"MAX_CONNECTIONS":             "most connections to LISTEN; one more is answered 503",
+	"MAX_CONNECTIONS_PER_ADDRESS": "most connections to LISTEN from one address; one more is answered 429; nodes behind NAT share an address",
+	"BLOB_BUFFER":                 "most bytes of blobs that are in memory, so that clients of one blob share one fetch",
+	"TLS_CERT_FILE":               "certificate chain of LISTEN, PEM, read again when it changes; empty: plain HTTP",
+	"TLS_KEY_FILE":                "private key of TLS_CERT_FILE, PEM",
+	"CLIENT_TOKENS_FILE":          "file of name:token lines, read again when it changes: a client must present one, as Basic or Bearer; empty: none",
+	"INFORM_ONLY":                 "serve what would be refused, as a warning: opens the gate at once, recorded and counted",
+	"REVERIFY_INTERVAL":           "every image that was seen is verified again within this time",
+	"DRAIN_DELAY":                 "how long connections are still taken after SIGTERM, while /readyz is 503",
+	"DRAIN_TIMEOUT":               "how long running requests may go on after DRAIN_DELAY",
+	"DEFAULT_REGISTRY":            "registry of image names that have none",
+	"KNOWN_REGISTRIES":            "Builtin, or None: then only registries with a document may be pulled from",
+	"ALLOW_ANONYMOUS":             "serve a registry that is read with the gateway's own credentials to everybody who reaches LISTEN",
+	"PULL_HOST":                   "host, and port, by which nodes reach the gateway; empty when they only use mirror form",
+	"WHEN_NO_POLICY":              "Allow, or Deny: what happens to an image that no policy matches",
+	"CACHE_ENTRIES":               "most results of verification that are kept in memory",
+	"VERIFIED_TTL":                "how long a Verified result is kept",
+	"REJECTED_TTL":                "how long an Unsigned or Untrusted result is kept",
+	"UNAVAILABLE_TTL":             "how long an Unavailable result is kept",
+	"AUDIT":                       "stdout: one record for each decision on standard output; file:PATH: in a file, opened again at SIGHUP; off: none, refused while any policy enforces",
+	"LOG_LEVEL":                   "debug, info, warn or error, on standard error",
+	"LOG_FORMAT":                  "text or json; empty: text on a terminal, else json",
 }
 
 // laterSettings are known to this build and refused: a setting that is read and
 // not acted upon would pretend.
 var laterSettings = []string{
 	"DATA_DIR", "DATABASE_URL", "STORAGE_URL", "STORAGE_LIMIT",
-	"MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS", "BLOB_BUFFER",
 	"WEBHOOK_LISTEN", "WEBHOOK_TLS_CERT_FILE", "WEBHOOK_TLS_KEY_FILE", "WEBHOOK_SECRET",
 	"WEBHOOK_CONFIGURATIONS", "WEBHOOK_CLIENT_CA_FILE",
-	"CONSOLE_LISTEN", "TLS_CERT_FILE", "TLS_KEY_FILE", "CLIENT_TOKENS_FILE",
-	"PIN", "WATCH_PODS", "NODE_NAME", "CLUSTER", "INFORM_ONLY", "REVERIFY_INTERVAL",
-	"CONTACT_REGISTRIES", "DRAIN_DELAY", "DRAIN_TIMEOUT",
+	"CONSOLE_LISTEN", "PIN", "WATCH_PODS", "NODE_NAME", "CLUSTER", "CONTACT_REGISTRIES",
 }
 
 // LaterFlags returns the flags of settings that this build knows and refuses, never

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // EnvPrefix is before the name of every setting in the environment.
 const EnvPrefix = "VOUCHSAFE_"
@@ -19,6 +22,8 @@ const (
 	AuditStdout = "stdout"
 	// AuditOff keeps no records; refused while any policy enforces.
 	AuditOff = "off"
+	// AuditFilePrefix is before the path of a file that takes records.
+	AuditFilePrefix = "file:"
 )
 
 // Settings are those of the process: flag, else environment variable
@@ -32,12 +37,24 @@ type Settings struct {
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"25s"`
 	OpsListen      string        `env:"OPS_LISTEN" envDefault:":9091"`
 
+	// MaxConnections and MaxConnectionsPerAddress bound those of LISTEN.
+	MaxConnections           int  `env:"MAX_CONNECTIONS" envDefault:"8192"`
+	MaxConnectionsPerAddress int  `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"2048"`
+	BlobBuffer               Size `env:"BLOB_BUFFER" envDefault:"64MiB"`
+	// TLSCertFile and TLSKeyFile are both given or both empty.
+	TLSCertFile      string `env:"TLS_CERT_FILE"`
+	TLSKeyFile       string `env:"TLS_KEY_FILE"`
+	ClientTokensFile string `env:"CLIENT_TOKENS_FILE"`
+
 	// DefaultRegistry is canonical.
 	DefaultRegistry string `env:"DEFAULT_REGISTRY" envDefault:"docker.io"`
 	KnownRegistries string `env:"KNOWN_REGISTRIES" envDefault:"Builtin"`
 	AllowAnonymous  bool   `env:"ALLOW_ANONYMOUS" envDefault:"false"`
 	PullHost        string `env:"PULL_HOST"`
 	WhenNoPolicy    string `env:"WHEN_NO_POLICY" envDefault:"Allow"`
+	InformOnly      bool   `env:"INFORM_ONLY" envDefault:"false"`
+
+	ReverifyInterval time.Duration `env:"REVERIFY_INTERVAL" envDefault:"4h"`
 
 	CacheEntries   int           `env:"CACHE_ENTRIES" envDefault:"100000"`
 	VerifiedTTL    time.Duration `env:"VERIFIED_TTL" envDefault:"4h"`
@@ -48,6 +65,15 @@ type Settings struct {
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat string `env:"LOG_FORMAT"`
 
+	// DrainDelay may be zero; DrainTimeout may not.
+	DrainDelay   time.Duration `env:"DRAIN_DELAY" envDefault:"5s"`
+	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT" envDefault:"60s"`
+
 	// ConfigDirNamed is true when CONFIG_DIR was given, so must exist.
 	ConfigDirNamed bool `env:"-"`
+}
+
+// AuditFile returns the file that takes audit records, when one does.
+func (s Settings) AuditFile() (path string, ok bool) {
+	return strings.CutPrefix(s.Audit, AuditFilePrefix)
 }

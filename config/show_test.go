@@ -54,7 +54,7 @@ func TestShow(t *testing.T) {
 			t.Errorf("%s: defaults are not filled in: %s", format, spec)
 		}
 		spec, _ = json.Marshal(got["r.example.com"].Spec)
-		for _, want := range []string{`"endpoint":"https://r.example.com"`, `"tagTTL":"30s"`, `"connect":"5s"`, `"idle":"1m0s"`} {
+		for _, want := range []string{`"endpoint":"https://r.example.com"`, `"tagTTL":"30s"`, `"connect":"5s"`, `"idle":"1m"`} {
 			if !strings.Contains(string(spec), want) {
 				t.Errorf("%s: %s is not in %s", format, want, spec)
 			}

@@ -18,6 +18,9 @@ type Store struct {
 	opts    LoadOptions
 	cfg     StoreConfig
 
+	// asked holds one wish to read the folder at once.
+	asked chan struct{}
+
 	// What follows belongs to the goroutine of Watch.
 
 	// seen is what the last load looked at, good or bad.
@@ -49,7 +52,7 @@ func NewStore(opts LoadOptions, cfg StoreConfig) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{opts: opts, cfg: cfg, poll: pollInterval, notifier: fsnotify.NewWatcher}
+	s := &Store{opts: opts, cfg: cfg, asked: make(chan struct{}, 1), poll: pollInterval, notifier: fsnotify.NewWatcher}
 	snapshot, err := s.load()
 	if err != nil {
 		return nil, err
@@ -60,6 +63,15 @@ func NewStore(opts LoadOptions, cfg StoreConfig) (*Store, error) {
 
 // Current returns the snapshot in force.
 func (s *Store) Current() *Snapshot { return s.current.Load() }
+
+// Reload asks Watch to read the folder now, whether or not it seems changed. It
+// does not wait.
+func (s *Store) Reload() {
+	select {
+	case s.asked <- struct{}{}:
+	default: // Asked already, and not read yet.
+	}
+}
 
 // load reads the folder and applies what holds for a process that serves.
 func (s *Store) load() (*Snapshot, error) {

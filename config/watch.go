@@ -45,6 +45,8 @@ func (s *Store) Watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.asked:
+			quiet.Reset(0)
 		case event := <-w.events():
 			if w.matters(event) {
 				quiet.Reset(w.touched())

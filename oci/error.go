@@ -34,6 +34,9 @@ const (
 	// CodeUnauthorized is an upstream 401 or 403 to the gateway's own
 	// credentials: 403 UNAUTHORIZED, since no credential of the client helps.
 	CodeUnauthorized
+	// CodeUnauthenticated is a client that did not show a token of ours, where
+	// one is demanded: 401 UNAUTHORIZED, with a challenge.
+	CodeUnauthenticated
 	// CodeDenied is a decision against the image: 403.
 	CodeDenied
 	// CodeUndecided is a decision that could not be made: 503 with Retry-After.
@@ -70,6 +73,7 @@ var wire = map[Code]struct {
 	CodeManifestUnknown: {"manifest unknown", http.StatusNotFound, errcode.ErrorCodeManifestUnknown},
 	CodeBlobUnknown:     {"blob unknown", http.StatusNotFound, errcode.ErrorCodeBlobUnknown},
 	CodeUnauthorized:    {"not readable by the gateway", http.StatusForbidden, errcode.ErrorCodeUnauthorized},
+	CodeUnauthenticated: {"not authenticated", http.StatusUnauthorized, errcode.ErrorCodeUnauthorized},
 	CodeDenied:          {"denied", http.StatusForbidden, errcode.ErrorCodeDenied},
 	CodeUndecided:       {"undecided", http.StatusServiceUnavailable, errcode.ErrorCodeUnavailable},
 	CodeUpstream:        {"upstream trouble", http.StatusBadGateway, errcode.ErrorCodeUnavailable},

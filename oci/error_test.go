@@ -26,6 +26,7 @@ func TestCodeReachesTheWire(t *testing.T) {
 		oci.CodeManifestUnknown: {404, "MANIFEST_UNKNOWN"},
 		oci.CodeBlobUnknown:     {404, "BLOB_UNKNOWN"},
 		oci.CodeUnauthorized:    {403, "UNAUTHORIZED"},
+		oci.CodeUnauthenticated: {401, "UNAUTHORIZED"},
 		oci.CodeDenied:          {403, "DENIED"},
 		oci.CodeUndecided:       {503, "UNAVAILABLE"},
 		oci.CodeUpstream:        {502, "UNAVAILABLE"},

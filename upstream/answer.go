@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -31,23 +32,29 @@ type answer struct {
 	url *url.URL
 	// home is true while every hop was at the origin of the first.
 	home bool
-	now  func() time.Time
-	end  context.CancelCauseFunc
+	// later is how long the host asked not to be asked, zero for not at all.
+	later time.Duration
+	door  door
+	end   context.CancelCauseFunc
 	// claim is the memory that the body takes when it is read whole; nil once
 	// somebody else gives it back.
 	claim *claim
 }
 
-func (d door) answer(caller, running context.Context, end context.CancelCauseFunc, what string, resp *http.Response) *answer {
+func (d door) answer(caller, running context.Context, end context.CancelCauseFunc, q *request, resp *http.Response) *answer {
 	body := &idleBody{
-		body: resp.Body, idle: d.registry.timeouts.idle, what: what,
-		caller: caller, running: running,
+		body: resp.Body, idle: d.registry.timeouts.idle, what: q.what,
+		caller: caller, running: running, now: d.client.now,
+	}
+	if q.total == 0 {
+		// What has no end in time has a least speed.
+		body.pace.window = paceWindow
 	}
 	body.timer = time.AfterFunc(body.idle, func() { end(errIdle) })
 	body.timer.Stop()
 	return &answer{
 		status: resp.StatusCode, header: resp.Header, length: resp.ContentLength,
-		body: body, now: d.client.now, end: end, claim: d.claim(what),
+		body: body, door: d, end: end, claim: d.claim(q.what),
 	}
 }
 
@@ -89,22 +96,36 @@ func (a *answer) plain(what string) error {
 }
 
 // idleBody fails when no byte arrives for the idle time while somebody waits
-// for one, and gives each failure its class.
+// for one, or too few by its pace, and gives each failure its class.
 type idleBody struct {
 	body            io.ReadCloser
 	timer           *time.Timer
 	idle            time.Duration
 	what            string
 	caller, running context.Context
+	now             func() time.Time
+	pace            pace
 }
 
 // Read implements [io.Reader]. Errors other than io.EOF are final.
 func (b *idleBody) Read(p []byte) (int, error) {
+	var start time.Time
+	if b.pace.window > 0 {
+		start = b.now()
+	}
 	b.timer.Reset(b.idle)
 	n, err := b.body.Read(p)
 	b.timer.Stop()
-	if err == nil || errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return n, err
+	case err == nil && (b.pace.window == 0 || b.pace.kept(n, b.now().Sub(start))):
+		return n, nil
+	case err == nil:
+		return 0, &oci.Error{
+			Code: oci.CodeTimeout, Reason: reasonSlow,
+			Message: fmt.Sprintf("%s: the registry sent less than %d bytes a second", b.what, paceRate),
+		}
 	}
 	return n, transportFailure(b.caller, b.running, b.what, reasonCut, err)
 }
@@ -161,3 +182,9 @@ func classed(err error) bool {
 // Read implements [io.Reader], so that the answer can be handed on as the body
 // of what it holds.
 func (a *answer) Read(p []byte) (int, error) { return a.body.Read(p) }
+
+// mismatch is the error of content that is not what its digest says.
+func (a *answer) mismatch(what, text string) error {
+	a.door.client.corrupted(a.body.caller, a.door.registry, what)
+	return trouble(reasonDigest, what, "%s", text)
+}

@@ -268,10 +268,10 @@ func TestTokenServiceFaults(t *testing.T) {
 		code   oci.Code
 		reason string
 	}{
-		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, oci.CodeUpstream, "status"},
+		{"501", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(501) }, oci.CodeUpstream, "status"},
 		{"401", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, oci.CodeUnauthorized, ""},
 		{"404 without credentials", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, oci.CodeUpstream, "status"},
-		{"429", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, oci.CodeBusy, ""},
+		{"429", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, oci.CodeBusy, "paused"},
 		{"no JSON", func(w http.ResponseWriter, _ *http.Request) { writeString(w, "<html>") }, oci.CodeUpstream, "token"},
 		{"no token", func(w http.ResponseWriter, _ *http.Request) { writeString(w, "{}") }, oci.CodeUpstream, "token"},
 		{"a token that would break the header", func(w http.ResponseWriter, _ *http.Request) { writeString(w, `{"token":"a\r\nX: y"}`) }, oci.CodeUpstream, "token"},

@@ -3,45 +3,39 @@ package upstream
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 
 	"vouchsafe/oci"
 )
 
-// Blob is one blob, or the part of it that was asked for. Close must be called.
-type Blob struct {
-	// Body fails with an error instead of io.EOF when the content is shorter,
-	// longer or other than announced; a whole blob is checked against its digest.
-	// The last bytes of a whole blob, at most 32 KiB, are given only when the
-	// digest is right.
-	Body io.ReadCloser
-	// Size is how many bytes Body has, -1 when the upstream did not say.
-	Size int64
-	// ContentRange is set when Body is a part of the blob.
-	ContentRange string
-}
-
 // OpenBlob opens a blob, or the part that byteRange asks for (the value of a
 // Range header with one range; empty means the whole, and so does what is no
-// single range). A range that the upstream ignores gives the whole blob.
-func (c *Client) OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*Blob, error) {
+// single range). A range that the upstream ignores gives the whole blob. What
+// breaks off or stalls is asked for again from there; the digest is over the
+// whole, wherever its bytes came from.
+func (c *Client) OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*oci.Blob, error) {
 	part := parseRange(byteRange)
 	op, err := blobOperation(http.MethodGet, repository, digest)
 	if err != nil {
 		return nil, err
 	}
 	op.byteRange = part.String()
+	ctx, cancel := context.WithCancel(ctx)
 	a, err := c.ask(ctx, op)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
+	body := &resumedBody{client: c, op: op, ctx: ctx, cancel: cancel, current: a}
+	body.op.ifRange = strongTag(a.header)
 	switch {
 	case a.status == http.StatusOK:
-		return a.wholeBlob(op.what, digest), nil
+		return body.wholeBlob(digest), nil
 	case a.status == http.StatusPartialContent && part.asked:
-		return a.partBlob(op.what, digest, part)
-	case a.status == http.StatusRequestedRangeNotSatisfiable && part.asked:
+		return body.partBlob(digest, part)
+	}
+	defer cancel()
+	if a.status == http.StatusRequestedRangeNotSatisfiable && part.asked {
 		a.drain()
 		return nil, &oci.Error{Code: oci.CodeRangeInvalid, Message: op.what + ": the range is outside of the blob"}
 	}
@@ -49,22 +43,26 @@ func (c *Client) OpenBlob(ctx context.Context, repository oci.Repository, digest
 }
 
 // wholeBlob hands on a 200.
-func (a *answer) wholeBlob(what string, digest oci.Digest) *Blob {
-	return &Blob{Body: newCheckedBody(what, a, digest, a.length), Size: a.length}
+func (b *resumedBody) wholeBlob(digest oci.Digest) *oci.Blob {
+	a := b.current
+	b.whole, b.end, b.size = true, a.length, a.length
+	return &oci.Blob{Body: newCheckedBody(b, digest, a.length), Size: a.length}
 }
 
 // partBlob hands on a 206, when it is what was asked for.
-func (a *answer) partBlob(what string, digest oci.Digest, asked byteRange) (*Blob, error) {
+func (b *resumedBody) partBlob(digest oci.Digest, asked byteRange) (*oci.Blob, error) {
+	a := b.current
 	got, ok := parseContentRange(a.header.Get("Content-Range"))
 	if !ok || !got.answers(asked) || a.length >= 0 && a.length != got.length() {
-		_ = a.Close()
-		return nil, trouble(reasonRange, what, "the registry sent another range than was asked for")
+		_ = b.Close()
+		return nil, trouble(reasonRange, b.op.what, "the registry sent another range than was asked for")
 	}
-	blob := &Blob{Size: got.length(), ContentRange: got.String()}
-	if got.first == 0 && got.length() == got.size {
-		blob.Body = newCheckedBody(what, a, digest, got.size)
+	b.at, b.end, b.size = got.first, got.last+1, got.size
+	blob := &oci.Blob{Size: got.length(), ContentRange: got.String()}
+	if b.whole = got.first == 0 && got.length() == got.size; b.whole {
+		blob.Body = newCheckedBody(b, digest, got.size)
 	} else {
-		blob.Body = &exactBody{what: what, source: a, left: got.length()}
+		blob.Body = &exactBody{what: b.op.what, source: b, left: got.length()}
 	}
 	return blob, nil
 }
@@ -108,7 +106,7 @@ func (c *Client) SmallBlob(ctx context.Context, repository oci.Repository, diges
 		return nil, err
 	}
 	if !digest.Matches(b) {
-		return nil, trouble(reasonDigest, op.what, "the registry sent other bytes")
+		return nil, a.mismatch(op.what, "the registry sent other bytes")
 	}
 	return b, nil
 }

@@ -332,6 +332,24 @@ func FuzzRange(f *testing.F) {
 	})
 }
 
+func FuzzContentRange(f *testing.F) {
+	for _, s := range []string{"", "bytes 0-1/5", "bytes 0-1/*", "bytes 5-1/9", "bytes 0-0/0", "bytes */5", "bytes 9223372036854775807-9223372036854775807/*"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		text, length, size, ok := upstream.ReadContentRange(header)
+		if !ok {
+			return
+		}
+		if length <= 0 || size >= 0 && length > size {
+			t.Errorf("%q: got %d bytes of %d", header, length, size)
+		}
+		if again, _, _, ok := upstream.ReadContentRange(text); !ok || again != text {
+			t.Errorf("%q became %q, then %q", header, text, again)
+		}
+	})
+}
+
 func BenchmarkOpenBlob(b *testing.B) {
 	body := noise(1 << 20)
 	s := &server{}

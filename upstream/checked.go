@@ -15,8 +15,7 @@ const holdBytes = 32 << 10
 // is given only after the digest has been proven, so that no reader ever has
 // the whole of content that is not what its name says.
 type checkedBody struct {
-	what   string
-	source io.ReadCloser
+	source *resumedBody
 	digest oci.Digest
 	hash   hash.Hash
 	// want is the declared size, -1 for none; got counts what has arrived.
@@ -30,9 +29,9 @@ type checkedBody struct {
 	err error
 }
 
-func newCheckedBody(what string, source io.ReadCloser, digest oci.Digest, want int64) *checkedBody {
+func newCheckedBody(source *resumedBody, digest oci.Digest, want int64) *checkedBody {
 	return &checkedBody{
-		what: what, source: source, digest: digest, hash: digest.NewHash(), want: want,
+		source: source, digest: digest, hash: digest.NewHash(), want: want,
 		buffers: [2][]byte{make([]byte, holdBytes), make([]byte, holdBytes)},
 	}
 }
@@ -74,14 +73,14 @@ func (b *checkedBody) advance() {
 	}
 	switch {
 	case b.want >= 0 && b.got > b.want:
-		b.fail(trouble(reasonDigest, b.what, "the registry sent more than it announced"))
+		b.fail(b.source.mismatch("the registry sent more than it announced"))
 	case err == nil:
 	case !errors.Is(err, io.EOF):
 		b.fail(err)
 	case b.want >= 0 && b.got < b.want:
-		b.fail(trouble(reasonCut, b.what, "the registry sent less than it announced"))
+		b.fail(trouble(reasonCut, b.source.op.what, "the registry sent less than it announced"))
 	case !b.digest.MatchesSum(b.hash):
-		b.fail(trouble(reasonDigest, b.what, "the registry sent other bytes"))
+		b.fail(b.source.mismatch("the registry sent other bytes"))
 	default:
 		b.err = io.EOF
 	}

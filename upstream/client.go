@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"vouchsafe/oci"
 )
@@ -17,10 +20,28 @@ type Config struct {
 	UserAgent string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Sleep waits until d has passed or ctx has ended, then with its error; nil
+	// means a timer.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Rand returns a number from 0 to below 1, for the parts of pauses that chance
+	// decides; nil means random.
+	Rand func() float64
 	// Observe is called after each request at the upstream's door, token
-	// requests and redirects included, with the status or 0; nil means not
-	// observed.
+	// requests, redirects and retries included, with the status or 0; nil means
+	// not observed.
 	Observe func(registry string, status int, took time.Duration)
+	// Retried is called before each request that is sent again, and before each
+	// that asks for the rest of a blob; nil means not observed.
+	Retried func(registry string)
+	// Corrupt is called for each answer whose bytes are not what its digest says;
+	// nil means not observed. It must not block.
+	Corrupt func(registry string)
+	// Tracer makes one span for each request, its redirects and retries included;
+	// nil means none.
+	Tracer trace.Tracer
+	// Egress are the operator's proxies; nil means that everything is asked
+	// directly.
+	Egress *Egress
 	// Log receives what is not told to clients; nil means discarded.
 	Log *slog.Logger
 	// WholeBytes bounds what all bodies that are read whole (manifests, small
@@ -36,8 +57,15 @@ type Client struct {
 	lookup    func(registry string) (*Registry, bool)
 	userAgent string
 	now       func() time.Time
+	sleep     func(ctx context.Context, d time.Duration) error
+	rand      func() float64
 	observe   func(registry string, status int, took time.Duration)
-	log       *slog.Logger
+	retried   func(registry string)
+	// corrupt and tracer may be nil.
+	corrupt func(registry string)
+	tracer  trace.Tracer
+	egress  *Egress
+	log     *slog.Logger
 	// whole counts against wholeBytes.
 	whole      budget
 	wholeBytes int64
@@ -46,15 +74,28 @@ type Client struct {
 // New returns a Client for the registries that lookup knows at the time of each
 // request.
 func New(lookup func(registry string) (*Registry, bool), cfg Config) *Client {
-	c := &Client{lookup: lookup, userAgent: cfg.UserAgent, now: cfg.Now, observe: cfg.Observe, log: cfg.Log, wholeBytes: cfg.WholeBytes}
+	c := &Client{
+		lookup: lookup, userAgent: cfg.UserAgent, now: cfg.Now, sleep: cfg.Sleep, rand: cfg.Rand, observe: cfg.Observe,
+		retried: cfg.Retried, corrupt: cfg.Corrupt, tracer: cfg.Tracer, egress: cfg.Egress, log: cfg.Log,
+		wholeBytes: cfg.WholeBytes,
+	}
 	if c.userAgent == "" {
 		c.userAgent = "vouchsafe"
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
+	if c.sleep == nil {
+		c.sleep = sleep
+	}
+	if c.rand == nil {
+		c.rand = rand.Float64
+	}
 	if c.observe == nil {
 		c.observe = func(string, int, time.Duration) {}
+	}
+	if c.retried == nil {
+		c.retried = func(string) {}
 	}
 	if c.wholeBytes <= 0 {
 		c.wholeBytes = defaultWholeBytes
@@ -64,6 +105,27 @@ func New(lookup func(registry string) (*Registry, bool), cfg Config) *Client {
 	}
 	return c
 }
+
+// sleep waits until d has passed or ctx has ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// chance is a random part of d.
+func (c *Client) chance(d time.Duration) time.Duration { return time.Duration(c.rand() * float64(d)) }
+
+// jittered is d and up to as much again.
+func (c *Client) jittered(d time.Duration) time.Duration { return d + c.chance(d) }
 
 // operation is one question about a repository.
 type operation struct {
@@ -78,6 +140,8 @@ type operation struct {
 	next      *url.URL
 	accept    string
 	byteRange string
+	// ifRange is the validator under which byteRange holds; may be empty.
+	ifRange   string
 	total     time.Duration
 	stopAt303 bool
 }
@@ -109,6 +173,9 @@ func (c *Client) ask(ctx context.Context, op operation) (*answer, error) {
 	}
 	if op.byteRange != "" {
 		q.header.Set("Range", op.byteRange)
+	}
+	if op.ifRange != "" {
+		q.header.Set("If-Range", op.ifRange)
 	}
 	a, err := door{client: c, registry: registry}.authorized(ctx, q, op.repository)
 	if err != nil {

@@ -22,9 +22,15 @@ type guard struct {
 	permits func(hostPort string) bool
 }
 
-// DialContext dials address, the host:port of the URL that is being asked.
+// DialContext dials address, the host:port of the URL that is being asked, or of
+// the egress proxy that the request of ctx goes through.
 func (g *guard) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	target := strings.ToLower(address)
+	if r := routeOf(ctx); r != nil && r.hostPort == target {
+		// The operator's own; where it is asked to go has been judged before.
+		dialer := net.Dialer{Timeout: g.timeout, Resolver: g.resolver}
+		return dialer.DialContext(ctx, network, address)
+	}
 	dialer := net.Dialer{
 		Timeout:  g.timeout,
 		Resolver: g.resolver,

@@ -155,7 +155,7 @@ func reference(registry string) oci.Reference {
 }
 
 // stubResolver answers the n-th look-up of any name with the n-th address, the
-// last one from then on.
+// last one from then on; with "none" it knows no name.
 func stubResolver(t *testing.T, addresses []string) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -174,6 +174,13 @@ func stubResolver(t *testing.T, addresses []string) *net.Resolver {
 				return
 			}
 			at := int(asked.Load())
+			if addresses[0] == "none" {
+				// No such name.
+				answer := append([]byte(nil), buffer[:n]...)
+				answer[2], answer[3] = 0x81, 0x83
+				_, _ = conn.WriteTo(answer, from)
+				continue
+			}
 			address := netip.MustParseAddr(addresses[min(at, len(addresses)-1)])
 			answer, matched := dnsAnswer(buffer[:n], address)
 			if matched {

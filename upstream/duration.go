@@ -3,14 +3,25 @@ package upstream
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
 // Duration is a [time.Duration] written as "30s" in documents.
 type Duration time.Duration
 
-// String returns the duration as Go writes it.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String returns the duration as people write it: like Go, but 1h in place of
+// 1h0m0s.
+func (d Duration) String() string {
+	text := time.Duration(d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
 
 // MarshalText implements [encoding.TextMarshaler].
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

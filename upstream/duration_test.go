@@ -39,3 +39,18 @@ func TestDurationIsTextInDocuments(t *testing.T) {
 		t.Errorf("got %s, %v", b, err)
 	}
 }
+
+func TestDurationPrintsAsPeopleWriteIt(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"1h": time.Hour, "10h": 10 * time.Hour, "1h1m": 61 * time.Minute, "1m": time.Minute, "10m": 10 * time.Minute,
+		"1h0m1s": time.Hour + time.Second, "0s": 0, "30s": 30 * time.Second, "1m30s": 90 * time.Second, "5ms": 5 * time.Millisecond,
+	} {
+		if got := upstream.Duration(d).String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		var back upstream.Duration
+		if err := back.UnmarshalText([]byte(want)); err != nil || time.Duration(back) != d {
+			t.Errorf("%s: got %v, %v", want, back, err)
+		}
+	}
+}

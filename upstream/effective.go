@@ -17,6 +17,7 @@ func (s Spec) Effective(name string) Spec {
 		s.Access = "Shared"
 	}
 	s.TagTTL = orStandard(s.TagTTL, defaultTagTTL)
+	s.StaleTagTTL = orStandard(s.StaleTagTTL, defaultStaleTagTTL)
 	var t TimeoutsSpec
 	if s.Timeouts != nil {
 		t = *s.Timeouts

@@ -11,15 +11,9 @@ import (
 
 // SetResolver makes the guarded dialers of r ask resolver.
 func (r *Registry) SetResolver(resolver *net.Resolver) {
-	for _, permits := range []struct {
-		set func(g *guard)
-		may func(string) bool
-	}{
-		{func(g *guard) { r.data.DialContext = g.DialContext }, r.permitsData},
-		{func(g *guard) { r.foreign.DialContext = g.DialContext }, r.permitsToken},
-	} {
-		permits.set(&guard{timeout: r.timeouts.connect, resolver: resolver, permits: permits.may})
-	}
+	trust := r.data.TLSClientConfig
+	r.data = newTransport(&guard{timeout: r.timeouts.connect, resolver: resolver, permits: r.permitsData}, r.timeouts, trust)
+	r.foreign = newTransport(&guard{timeout: r.timeouts.connect, resolver: resolver, permits: r.permitsToken}, r.timeouts, trust)
 }
 
 // ClassOf names the class of an address.
@@ -91,8 +85,34 @@ func ContentRangeAnswers(header, answer string) bool {
 	return ok && c.answers(parseRange(header))
 }
 
+// ReadContentRange reads a Content-Range.
+func ReadContentRange(header string) (text string, length, size int64, ok bool) {
+	c, ok := parseContentRange(header)
+	return c.String(), c.length(), c.size, ok
+}
+
 // RetryAfter reads a Retry-After header.
 var RetryAfter = retryAfter
 
 // Taken is what c's running reads hold of its budget.
 func (c *Client) Taken() int64 { return c.whole.taken.Load() }
+
+// NewPace measures with the window of blobs.
+func NewPace() func(n int, took time.Duration) bool {
+	p := &pace{window: paceWindow}
+	return p.kept
+}
+
+// Pauses are the pauses of one registry.
+type Pauses struct{ *pauses }
+
+// NewPauses has none.
+func NewPauses() Pauses { return Pauses{newPauses()} }
+
+// Begin pauses host.
+func (p Pauses) Begin(host string, said time.Duration, sent, now time.Time) time.Duration {
+	return p.begin(host, said, sent, now)
+}
+
+// Len is how many hosts are in memory.
+func (p Pauses) Len() int { return p.hosts.Len() }

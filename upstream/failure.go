@@ -8,9 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"vouchsafe/oci"
 )
@@ -36,16 +34,20 @@ const (
 	reasonRange     = "range"
 	reasonAnswer    = "bad_answer"
 	reasonMemory    = "memory"
-	maxRetryAfter   = time.Hour
+	reasonPaused    = "paused"
+	reasonSlow      = "slow"
+	reasonProxy     = "egress_proxy"
+	reasonResolve   = "resolve"
 	maxErrorBody    = 16 << 10
 	notReadable     = "no such repository, or not readable by the gateway"
 	codeNameUnknown = "NAME_UNKNOWN"
 )
 
-// errIdle and errTotal are why a request of ours was ended by ourselves.
+// These are why a request of ours was ended by ourselves.
 var (
-	errIdle  = errors.New("no byte arrived within the idle timeout")
-	errTotal = errors.New("the whole answer took too long")
+	errIdle   = errors.New("no byte arrived within the idle timeout")
+	errTotal  = errors.New("the whole answer took too long")
+	errHeader = errors.New("no answer came through the egress proxy in time")
 )
 
 // trouble is an error of CodeUpstream about what.
@@ -70,26 +72,47 @@ func transportFailure(caller, running context.Context, what, reason string, err 
 		e.Message = what + ": the answer broke off"
 	}
 	cause := context.Cause(running)
-	refused, isRefused := errors.AsType[*addressError](err)
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(cause, errIdle):
 		e.Code, e.Reason, e.Message = oci.CodeTimeout, reasonIdle, what+": the answer stalled"
+	case errors.Is(cause, errHeader):
+		e.Code, e.Reason, e.Message = oci.CodeTimeout, reasonHeader, what+": the registry did not answer in time"
 	case errors.Is(cause, errTotal), errors.Is(cause, context.DeadlineExceeded):
 		e.Code, e.Reason, e.Message = oci.CodeTimeout, reasonTotal, what+": the answer took too long"
-	case isRefused:
-		e.Reason = reasonAddress
-		e.Message = fmt.Sprintf("%s: the address of %.200q is %s", what, refused.target, refused.class)
-		if refused.class == classPrivate {
-			e.Message += "; its Registry document does not allow that (allowPrivateAddresses, tokenHosts, redirectHosts)"
-		}
+	case refusal(e, what, err):
 	case headerTooLarge(err):
 		e.Reason = reasonTooMuch
 		e.Message = fmt.Sprintf("%s: the header of the registry's answer has more than %d bytes", what, maxHeaderBytes)
 	case isNet && timeout.Timeout():
 		e.Code, e.Message = oci.CodeTimeout, what+": the registry did not answer in time"
+	case reason == reasonHeader && !lost(err):
+		e.Reason, e.Message = reasonAnswer, what+": the registry's answer is no HTTP that can be read"
 	}
 	return e
+}
+
+// refusal fills e when err is one of our own refusals, or the egress proxy's.
+func refusal(e *oci.Error, what string, err error) bool {
+	if refused, ok := errors.AsType[*addressError](err); ok {
+		e.Reason = reasonAddress
+		e.Message = fmt.Sprintf("%s: the address of %.200q is %s", what, refused.target, refused.class)
+		if refused.class == classPrivate {
+			e.Message += "; its Registry document does not allow that (allowPrivateAddresses, tokenHosts, redirectHosts)"
+		}
+		return true
+	}
+	if unresolved, ok := errors.AsType[*unresolvedError](err); ok {
+		e.Reason = reasonResolve
+		e.Message = fmt.Sprintf("%s: %.200q cannot be resolved here, which is needed before the egress proxy is asked; hosts in NO_PROXY are asked directly", what, unresolved.target)
+		return true
+	}
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
+		e.Reason = reasonProxy
+		e.Message = fmt.Sprintf("%s: the egress proxy answered %d", what, proxy.status)
+		return true
+	}
+	return false
 }
 
 // headerTooLarge reports whether err is net/http's refusal of a header over
@@ -121,8 +144,11 @@ func statusFailure(what string, gone oci.Code, a *answer) error {
 			e.Code = oci.CodeNameUnknown
 		}
 	case http.StatusTooManyRequests:
-		e.Code, e.Reason, e.Message = oci.CodeBusy, "", what+": the registry asks for fewer requests"
-		e.RetryAfter = retryAfter(a.header.Get("Retry-After"), a.now())
+		return later429(what, a.later)
+	case http.StatusServiceUnavailable:
+		if a.later > 0 {
+			return later429(what, a.later)
+		}
 	}
 	return e
 }
@@ -146,20 +172,4 @@ func (a *answer) says(code string) bool {
 		}
 	}
 	return false
-}
-
-// retryAfter reads a Retry-After header, seconds or a date (RFC 9110, section
-// 10.2.3), clamped to an hour; zero when there is none that can be read.
-func retryAfter(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
-		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
-	} else if errors.Is(err, strconv.ErrRange) {
-		return maxRetryAfter
-	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	return min(max(date.Sub(now), 0), maxRetryAfter)
 }

@@ -1,13 +1,9 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +38,8 @@ type request struct {
 	// stopAt303 hands a 303 back as it is.
 	stopAt303 bool
 	transport http.RoundTripper
+	// retries counts how often it was sent again, all hops together.
+	retries int
 }
 
 // follow sends q, hop by hop, until an answer is no redirect. Each hop has the
@@ -49,24 +47,28 @@ type request struct {
 // when scheme, host or port change, and never comes back, also when a later hop
 // is at the first origin again. The caller ends the answer.
 func (d door) follow(ctx context.Context, q *request) (*answer, error) {
-	running, end := context.WithCancelCause(ctx)
-	if q.total > 0 {
-		cancel := end
-		timer := time.AfterFunc(q.total, func() { cancel(errTotal) })
-		end = func(cause error) { timer.Stop(); cancel(cause) }
+	q.retries = 0
+	if d.client.tracer == nil {
+		return d.hops(ctx, q)
 	}
+	return d.traced(ctx, q)
+}
+
+func (d door) hops(ctx context.Context, q *request) (*answer, error) {
+	running, end := q.bounded(ctx)
 	seen := map[string]bool{}
 	home, at := true, q.url
 	for hop := 0; ; hop++ {
 		seen[at.String()] = true
-		resp, err := d.send(ctx, running, q, at, home) //nolint:bodyclose // the answer closes it
+		a, err := d.hop(attempt{ //nolint:contextcheck // the attempt carries both of its contexts
+			caller: ctx, running: running, end: end, request: q, at: at, home: home,
+		})
 		if err != nil {
 			end(nil)
 			return nil, err
 		}
-		a := d.answer(ctx, running, end, q.what, resp)
 		a.url, a.home = at, home
-		if !isRedirect(resp.StatusCode) || q.stopAt303 && resp.StatusCode == http.StatusSeeOther {
+		if !isRedirect(a.status) || q.stopAt303 && a.status == http.StatusSeeOther {
 			return a, nil
 		}
 		next, err := q.redirect(a, hop, seen)
@@ -78,6 +80,17 @@ func (d door) follow(ctx context.Context, q *request) (*answer, error) {
 		home = home && originOf(next) == originOf(q.url)
 		at = next
 	}
+}
+
+// bounded returns a context for the whole of q, with its deadline if it has one,
+// and what ends it.
+func (q *request) bounded(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	if q.total == 0 {
+		return context.WithCancelCause(ctx)
+	}
+	timed, stop := context.WithTimeoutCause(ctx, q.total, errTotal)
+	running, cancel := context.WithCancelCause(timed)
+	return running, func(cause error) { cancel(cause); stop() }
 }
 
 // redirect returns where the redirect a leads, or why it is not followed.
@@ -121,40 +134,4 @@ func isRedirect(status int) bool {
 		return true
 	}
 	return false
-}
-
-// send makes one hop.
-func (d door) send(caller, running context.Context, q *request, at *url.URL, home bool) (*http.Response, error) {
-	var connected atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	var body io.Reader
-	if q.form != nil {
-		body = bytes.NewReader(q.form)
-	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(running, trace), q.method, at.String(), body)
-	if err != nil {
-		return nil, trouble(reasonConnect, q.what, "the request cannot be written")
-	}
-	req.Header = q.header.Clone()
-	req.Header.Set("User-Agent", d.client.userAgent)
-	// Content is named by its digest, so by its bytes as they are.
-	req.Header.Set("Accept-Encoding", "identity")
-	if home && !q.authorization.IsZero() {
-		req.Header.Set("Authorization", q.authorization.Reveal())
-	}
-	start := d.client.now()
-	resp, err := q.transport.RoundTrip(req)
-	status := 0
-	if err == nil {
-		status = resp.StatusCode
-	}
-	d.client.observe(d.registry.name, status, d.client.now().Sub(start))
-	if err != nil {
-		reason := reasonConnect
-		if connected.Load() {
-			reason = reasonHeader
-		}
-		return nil, transportFailure(caller, running, q.what, reason, err)
-	}
-	return resp, nil
 }

@@ -1,7 +1,10 @@
 package upstream_test
 
 import (
+	"context"
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,7 +18,11 @@ import (
 	"vouchsafe/upstream"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// net/http tells there what the servers of these tests do wrong on purpose.
+	log.SetOutput(io.Discard)
+	goleak.VerifyTestMain(m)
+}
 
 // seen is one request at a test server's door.
 type seen struct {
@@ -113,7 +120,11 @@ func openWith(t *testing.T, name string, spec upstream.Spec, read upstream.Files
 	return clientOf(registry, cfg)
 }
 
+// clientOf makes a client that does not pause, unless cfg says how.
 func clientOf(registry *upstream.Registry, cfg upstream.Config) *upstream.Client {
+	if cfg.Sleep == nil {
+		cfg.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	}
 	return upstream.New(func(asked string) (*upstream.Registry, bool) {
 		return registry, asked == registry.Name()
 	}, cfg)
@@ -151,4 +162,25 @@ func writeString(w http.ResponseWriter, s string) { _, _ = w.Write([]byte(s)) }
 // certificate is the PEM of a TLS server's own certificate.
 func (s *server) certificate() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+}
+
+// contextWith ends after d.
+func contextWith(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
+}
+
+// endlessHeader sends header lines until nobody takes them.
+func endlessHeader(w http.ResponseWriter, _ *http.Request) {
+	conn, out, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	_, _ = out.WriteString("HTTP/1.1 200 OK\r\n")
+	for i := 0; i < 1<<20; i++ {
+		if _, err := out.WriteString("X-Filler: yes\r\n"); err != nil {
+			return
+		}
+	}
 }

@@ -34,7 +34,7 @@ func (c *Client) GetManifest(ctx context.Context, ref oci.Reference) (oci.RawMan
 		return oci.RawManifest{}, err
 	}
 	if !ref.Digest.IsZero() && !ref.Digest.Matches(b) {
-		return oci.RawManifest{}, trouble(reasonDigest, op.what, "the registry sent other bytes")
+		return oci.RawManifest{}, a.mismatch(op.what, "the registry sent other bytes")
 	}
 	return oci.RawManifest{ContentType: a.header.Get("Content-Type"), Bytes: b}, nil
 }

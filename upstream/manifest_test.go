@@ -8,10 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"vouchsafe/oci"
-	"vouchsafe/upstream"
 )
 
 func TestGetManifest(t *testing.T) {
@@ -62,7 +60,7 @@ func TestManifestStatus(t *testing.T) {
 		{"404 in HTML", status(404, "<html>"), oci.CodeManifestUnknown, ""},
 		{"401", status(401, ""), oci.CodeUnauthorized, ""},
 		{"403", status(403, unknownName), oci.CodeUnauthorized, ""},
-		{"429", status(429, ""), oci.CodeBusy, ""},
+		{"429", status(429, ""), oci.CodeBusy, "paused"},
 		{"400", status(400, ""), oci.CodeUpstream, "status"},
 		{"500", status(500, ""), oci.CodeUpstream, "status"},
 		{"503", status(503, ""), oci.CodeUpstream, "status"},
@@ -74,9 +72,9 @@ func TestManifestStatus(t *testing.T) {
 			writeString(w, "x")
 		}, oci.CodeUpstream, "content_encoding"},
 		{"shorter than announced", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}"), oci.CodeUpstream, "interrupted"},
-		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"), oci.CodeUpstream, "header"},
+		{"two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"), oci.CodeUpstream, "bad_answer"},
 		{"a broken chunk", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), oci.CodeUpstream, "interrupted"},
-		{"no HTTP", raw("SSH-2.0-OpenSSH\r\n"), oci.CodeUpstream, "header"},
+		{"no HTTP", raw("SSH-2.0-OpenSSH\r\n"), oci.CodeUpstream, "bad_answer"},
 		{"a header without end", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 200<<10))
 		}, oci.CodeUpstream, "header_too_large"},
@@ -209,19 +207,6 @@ func TestNamesThatAreNoneAreNotAsked(t *testing.T) {
 	wantCode(t, err, oci.CodeDigestInvalid, "")
 	if got := s.lines(); len(got) != 0 {
 		t.Errorf("asked: %v", got)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "x": 0, "-5": 0, "0": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "3600": time.Hour, "3601": time.Hour,
-		"99999999999": time.Hour, "99999999999999999999999999": time.Hour, "1.5": 0,
-		"Mon, 23 Nov 2026 12:00:30 GMT": 30 * time.Second, "Mon, 23 Nov 2026 11:00:00 GMT": 0, "Tue, 23 Nov 2027 12:00:00 GMT": time.Hour,
-	} {
-		if got := upstream.RetryAfter(value, now); got != want {
-			t.Errorf("%q: got %v, want %v", value, got, want)
-		}
 	}
 }
 

@@ -12,22 +12,24 @@ import (
 )
 
 const (
-	defaultTagTTL  = 30 * time.Second
-	defaultConnect = 5 * time.Second
-	defaultHeader  = 10 * time.Second
-	defaultIdle    = 30 * time.Second
+	defaultTagTTL      = 30 * time.Second
+	defaultStaleTagTTL = time.Hour
+	defaultConnect     = 5 * time.Second
+	defaultHeader      = 10 * time.Second
+	defaultIdle        = 30 * time.Second
 )
 
 // NewRegistry checks spec for the registry called name. The error joins an
 // [oci.FieldError] for each mistake. files may be nil when spec names none.
 func NewRegistry(name string, spec Spec, files Files) (*Registry, error) {
 	c := &check{files: files}
-	r := &Registry{name: name, allowPrivate: spec.AllowPrivateAddresses, auth: newAuthMemory()}
+	r := &Registry{name: name, allowPrivate: spec.AllowPrivateAddresses, auth: newAuthMemory(), pauses: newPauses()}
 	c.name(name)
 	r.endpoint = c.endpoint(name, spec)
 	r.credentials = c.credentials(name, spec)
 	c.access(spec)
 	r.tagTTL = c.duration("spec.tagTTL", spec.TagTTL, defaultTagTTL)
+	r.staleTagTTL = c.durationOrNone("spec.staleTagTTL", spec.StaleTagTTL, defaultStaleTagTTL)
 	if t := spec.Timeouts; t == nil {
 		r.timeouts = timeouts{defaultConnect, defaultHeader, defaultIdle}
 	} else {
@@ -139,4 +141,16 @@ func (c *check) duration(path string, d *Duration, standard time.Duration) time.
 		c.errorf(path, "must be more than zero")
 	}
 	return time.Duration(*d)
+}
+
+// durationOrNone is duration for what zero switches off.
+func (c *check) durationOrNone(path string, d *Duration, standard time.Duration) time.Duration {
+	if d != nil && *d < 0 {
+		c.hintf("0s switches it off", path, "must not be less than zero")
+		return 0
+	}
+	if d != nil && *d == 0 {
+		return 0
+	}
+	return c.duration(path, d, standard)
 }

@@ -135,6 +135,30 @@ func TestNewRegistryDefaults(t *testing.T) {
 	}
 }
 
+func TestStaleTagTTL(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		written *upstream.Duration
+		want    time.Duration
+	}{
+		{"not written is an hour", nil, time.Hour},
+		{"zero is never", short(0), 0},
+		{"what is written", short(time.Minute), time.Minute},
+	} {
+		spec := upstream.Spec{StaleTagTTL: row.written}
+		for _, spec := range []upstream.Spec{spec, spec.Effective("registry.example.com")} {
+			registry, err := upstream.NewRegistry("registry.example.com", spec, nil)
+			if err != nil || registry.StaleTagTTL() != row.want {
+				t.Errorf("%s: got %v, %v, want %v", row.name, registry.StaleTagTTL(), err, row.want)
+			}
+		}
+	}
+	_, err := upstream.NewRegistry("registry.example.com", upstream.Spec{StaleTagTTL: short(-1)}, nil)
+	if all := oci.FieldErrors(err); len(all) != 1 || all[0].Path != "spec.staleTagTTL" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRevision(t *testing.T) {
 	build := func(name string, spec upstream.Spec, password string) string {
 		t.Helper()
@@ -151,7 +175,7 @@ func TestRevision(t *testing.T) {
 		t.Errorf("not equal for equal input: %s, %s", got, first)
 	}
 	spelled := base
-	spelled.Endpoint, spelled.TagTTL = "https://"+name, short(30*time.Second)
+	spelled.Endpoint, spelled.TagTTL, spelled.StaleTagTTL = "https://"+name, short(30*time.Second), short(time.Hour)
 	spelled.Credentials = &upstream.CredentialsSpec{UsernameFile: "user", PasswordFile: "other"}
 	if got := build(name, spelled, "a"); got != first {
 		t.Error("defaults written out, or another file name, make another revision")
@@ -160,6 +184,8 @@ func TestRevision(t *testing.T) {
 	for what, change := range map[string]func(s *upstream.Spec){
 		"endpoint":      func(s *upstream.Spec) { s.Endpoint = "https://other.example.com" },
 		"tagTTL":        func(s *upstream.Spec) { s.TagTTL = short(time.Minute) },
+		"staleTagTTL":   func(s *upstream.Spec) { s.StaleTagTTL = short(time.Minute) },
+		"no stale tags": func(s *upstream.Spec) { s.StaleTagTTL = short(0) },
 		"tokenHosts":    func(s *upstream.Spec) { s.TokenHosts = []string{"a.example.com"} },
 		"redirectHosts": func(s *upstream.Spec) { s.RedirectHosts = []string{"a.example.com:443"} },
 		"private":       func(s *upstream.Spec) { s.AllowPrivateAddresses = true },

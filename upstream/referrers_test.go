@@ -117,7 +117,7 @@ func TestReferrerFaults(t *testing.T) {
 	}{
 		{"401", status(401, ""), oci.CodeUnauthorized, ""},
 		{"403", status(403, ""), oci.CodeUnauthorized, ""},
-		{"429", status(429, ""), oci.CodeBusy, ""},
+		{"429", status(429, ""), oci.CodeBusy, "paused"},
 		{"500", status(500, ""), oci.CodeUpstream, "status"},
 		{"204", status(204, ""), oci.CodeUpstream, "status"},
 		{"JSON that breaks off", asJSON(`{"manifests":[`), oci.CodeUpstream, "bad_answer"},

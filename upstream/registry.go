@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type Spec struct {
 	Access string `json:"access,omitempty"`
 	// TagTTL is how long a resolved tag is not asked for again; nil means 30 s.
 	TagTTL *Duration `json:"tagTTL,omitempty"`
+	// StaleTagTTL is how long the last resolution of a tag may serve while the
+	// registry fails; nil means 1 h, zero never.
+	StaleTagTTL *Duration `json:"staleTagTTL,omitempty"`
 	// TokenHosts are further hosts, "host" or "host:port", that may receive the
 	// credentials for a token. Without a port it is the scheme's own.
 	TokenHosts []string `json:"tokenHosts,omitempty"`
@@ -65,6 +69,7 @@ type Registry struct {
 	home          origin
 	credentials   credentials
 	tagTTL        time.Duration
+	staleTagTTL   time.Duration
 	tokenHosts    []string
 	redirectHosts []string
 	allowPrivate  bool
@@ -76,6 +81,10 @@ type Registry struct {
 	auth          *authMemory
 	// whole is this registry's part of the clients' budgets.
 	whole budget
+	// pauses are shared by all who ask this registry.
+	pauses *pauses
+	// corrupt counts answers with wrong bytes.
+	corrupt atomic.Int64
 }
 
 // timeouts are the resolved TimeoutsSpec.
@@ -90,6 +99,10 @@ func (r *Registry) Revision() string { return r.revision }
 
 // TagTTL is how long a resolved tag of this registry is good.
 func (r *Registry) TagTTL() time.Duration { return r.tagTTL }
+
+// StaleTagTTL is how long the last resolution of a tag of this registry may serve
+// while the registry fails; zero means never.
+func (r *Registry) StaleTagTTL() time.Duration { return r.staleTagTTL }
 
 // SharedWithCredentials reports whether any client of the gateway reads with
 // the gateway's own credentials here.

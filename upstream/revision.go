@@ -17,14 +17,14 @@ const stretch = 20_000
 func (r *Registry) hash(caPEM []byte) string {
 	canonical, err := json.Marshal(struct {
 		Name, Endpoint            string
-		TagTTL                    time.Duration
+		TagTTL, StaleTagTTL       time.Duration
 		TokenHosts, RedirectHosts []string
 		AllowPrivate              bool
 		Connect, Header, Idle     time.Duration
 		CA                        []byte
 		Credentials               string
 	}{
-		r.name, r.endpoint.String(), r.tagTTL, r.tokenHosts, r.redirectHosts, r.allowPrivate,
+		r.name, r.endpoint.String(), r.tagTTL, r.staleTagTTL, r.tokenHosts, r.redirectHosts, r.allowPrivate,
 		r.timeouts.connect, r.timeouts.header, r.timeouts.idle, caPEM, r.credentials.fingerprint(r.name),
 	})
 	if err != nil {

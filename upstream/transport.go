@@ -21,9 +21,11 @@ const (
 // redirect, keeps no cookie and decodes nothing.
 func newTransport(g *guard, t timeouts, trust *tls.Config) *http.Transport {
 	return &http.Transport{
-		// Never from the environment: the guard would then see the proxy's
-		// address in place of the target's.
-		Proxy:                  nil,
+		// Never from the environment by net/http itself: the guard would then see
+		// the proxy's address in place of the target's.
+		Proxy:                  g.proxy,
+		GetProxyConnectHeader:  g.connect,
+		OnProxyConnectResponse: proxyAnswer,
 		DialContext:            g.DialContext,
 		TLSClientConfig:        trust.Clone(),
 		TLSHandshakeTimeout:    t.connect,
