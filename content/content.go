@@ -1,13 +1,22 @@
 // Package content turns names into bytes: a tag or digest into the manifest
-// bytes that were hashed here.
+// bytes that were hashed here, and a blob's digest into a stream that its readers
+// share.
 //
 // Trust: what an upstream says is a claim. The digest of an image is computed
 // here from the bytes that were fetched; a digest header may select among bytes
-// already hashed here, nothing more. Bytes are kept per repository, so that a
-// right to read one repository says nothing about another.
+// already hashed here, nothing more. The last byte of a whole blob is given only
+// when its digest is proven. Bytes are kept per repository, so that a right to
+// read one repository says nothing about another.
 //
-// Limits: manifests in memory are bounded by bytes, tags by number, and one
-// fetch serves all callers that want the same name at the same time.
+// A tag that a registry in trouble cannot confirm may be answered with what it
+// named before, and with the age of that. It says nothing about whether the
+// image may be served: the caller decides that now, as for any other.
+//
+// Limits: manifests in memory are bounded by bytes, tags by number, blobs by one
+// buffer for the process of which a registry has half when others need the rest.
+// One fetch serves all callers that want the same name at the same time, and all
+// readers of a blob that find its beginning in the buffer. A reader costs the
+// buffer nothing: one that is too slow goes on by a request of its own.
 package content
 
 import (
@@ -36,12 +45,15 @@ type Config struct {
 	// TagTTL says how long a resolved tag of a registry is good; nil means 30 s
 	// for all.
 	TagTTL func(registry string) time.Duration
+	// StaleTagTTL says how long the last resolution of a registry's tag may serve
+	// while that registry is in trouble; nil and zero mean never.
+	StaleTagTTL func(registry string) time.Duration
 	// Timeout bounds one resolution, whoever still waits; zero means 25 s.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Observe is called with "hit", "miss" or "shared" for each resolution; nil
-	// means not observed.
+	// Observe is called with "hit", "miss", "shared" or "stale" for each
+	// resolution; nil means not observed.
 	Observe func(outcome string)
 	// Log receives what is not told to clients; nil means discarded.
 	Log *slog.Logger
@@ -60,6 +72,7 @@ type Resolver struct {
 	store    *store
 	tags     *tagStore
 	flights  *flights
+	troubled troubled
 }
 
 // New returns a Resolver over upstream.
@@ -69,6 +82,9 @@ func New(upstream Upstream, cfg Config) *Resolver {
 	}
 	if cfg.TagTTL == nil {
 		cfg.TagTTL = func(string) time.Duration { return defaultTagTTL }
+	}
+	if cfg.StaleTagTTL == nil {
+		cfg.StaleTagTTL = func(string) time.Duration { return 0 }
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
@@ -87,7 +103,7 @@ func New(upstream Upstream, cfg Config) *Resolver {
 		cfg:      cfg,
 		store:    newStore(cfg.MaxBytes),
 		tags:     newTagStore(maxTags),
-		flights:  newFlights(cfg.Timeout, cfg.Log),
+		flights:  newFlights(cfg.Timeout, cfg.Now, cfg.Log),
 	}
 }
 

@@ -45,9 +45,7 @@ func (r *Resolver) resolveTag(ctx context.Context, l label) (oci.Digest, *manife
 	asked := r.cfg.Now()
 	claimed, err := r.upstream.HeadManifest(ctx, oci.Reference{Repository: l.repository, Tag: l.tag})
 	if err != nil {
-		if absent(err) {
-			r.tags.forget(l)
-		}
+		r.unconfirmed(l, last, err)
 		return oci.Digest{}, nil, err
 	}
 	// A tag's digest is always a sha256 here: signatures are looked for under
@@ -56,7 +54,10 @@ func (r *Resolver) resolveTag(ctx context.Context, l label) (oci.Digest, *manife
 		return r.fetchTag(ctx, l)
 	}
 	digest, m, err := r.selectDigest(ctx, l, claimed)
-	if err == nil && digest == claimed {
+	switch {
+	case err != nil:
+		r.unconfirmed(l, last, err)
+	case digest == claimed:
 		r.tags.put(l, resolution{digest: digest, at: asked})
 	}
 	return digest, m, err
@@ -82,8 +83,8 @@ func (r *Resolver) fetchTag(ctx context.Context, l label) (oci.Digest, *manifest
 	asked := r.cfg.Now()
 	raw, err := r.upstream.GetManifest(ctx, oci.Reference{Repository: l.repository, Tag: l.tag})
 	if err != nil {
-		if absent(err) {
-			r.tags.forget(l)
+		if last, known := r.tags.get(l); known {
+			r.unconfirmed(l, last, err)
 		}
 		return oci.Digest{}, nil, err
 	}

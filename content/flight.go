@@ -34,9 +34,14 @@ type flight struct {
 	found  *manifest
 	err    error
 
-	// waiters belongs to flights.mu: with the last one the flight ends.
-	waiters int
-	abandon context.CancelFunc
+	// started is when it began.
+	started time.Time
+
+	// waiters belongs to flights.mu: with the last one the flight ends, unless it
+	// is detached.
+	waiters  int
+	detached bool
+	abandon  context.CancelFunc
 }
 
 // flights lets all callers that want the same key at the same time share one
@@ -45,6 +50,7 @@ type flight struct {
 // bytes that have arrived by then are still kept.
 type flights struct {
 	timeout time.Duration
+	now     func() time.Time
 	log     *slog.Logger
 
 	mu    sync.Mutex // guards what follows
@@ -55,24 +61,39 @@ type flights struct {
 	byRegistry map[string]int
 }
 
-func newFlights(timeout time.Duration, log *slog.Logger) *flights {
-	return &flights{timeout: timeout, log: log, under: map[flightKey]*flight{}, byRegistry: map[string]int{}}
+func newFlights(timeout time.Duration, now func() time.Time, log *slog.Logger) *flights {
+	return &flights{timeout: timeout, now: now, log: log, under: map[flightKey]*flight{}, byRegistry: map[string]int{}}
 }
 
 // fetch is the work of a flight: the digest that was computed and the bytes.
 type fetch func(ctx context.Context) (oci.Digest, *manifest, error)
 
+// errImpatient is for a caller whose patience is over. It never leaves the
+// package.
+var errImpatient = errors.New("the resolution goes on without this caller")
+
 // do returns the result of the flight for key, started with work when there is
-// none; shared tells which. Only ctx's own end makes it return early. Errors are
-// shared by those who wait and kept for nobody else.
-func (f *flights) do(ctx context.Context, key flightKey, work fetch) (digest oci.Digest, m *manifest, shared bool, err error) {
+// none; shared tells which. ctx's own end makes it return early, and so does the
+// end of patience, counted from the flight's start: then the flight goes on
+// without the caller and the error is errImpatient. No patience means to the end.
+// Errors are shared by those who wait and kept for nobody else.
+func (f *flights) do(ctx context.Context, key flightKey, patience time.Duration, work fetch) (digest oci.Digest, m *manifest, shared bool, err error) {
 	one, shared, err := f.join(ctx, key, work)
 	if err != nil {
 		return oci.Digest{}, nil, false, err
 	}
+	var enough <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(max(0, patience-f.now().Sub(one.started)))
+		defer timer.Stop()
+		enough = timer.C
+	}
 	select {
 	case <-one.done:
 		return one.digest, one.found, shared, one.err
+	case <-enough:
+		f.detach(one)
+		return oci.Digest{}, nil, shared, errImpatient
 	case <-ctx.Done():
 		f.leave(key, one)
 		return oci.Digest{}, nil, shared, fmt.Errorf("wait for %s: %w", key.repository, ctx.Err())
@@ -94,7 +115,7 @@ func (f *flights) join(ctx context.Context, key flightKey, work fetch) (one *fli
 		}
 	}
 	running, abandon := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
-	one = &flight{done: make(chan struct{}), waiters: 1, abandon: abandon}
+	one = &flight{done: make(chan struct{}), started: f.now(), waiters: 1, abandon: abandon}
 	f.under[key] = one
 	f.running++
 	f.byRegistry[registry]++
@@ -107,13 +128,22 @@ func (f *flights) join(ctx context.Context, key flightKey, work fetch) (one *fli
 func (f *flights) leave(key flightKey, one *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if one.waiters--; one.waiters > 0 {
+	if one.waiters--; one.waiters > 0 || one.detached {
 		return
 	}
 	one.abandon()
 	if f.under[key] == one {
 		delete(f.under, key)
 	}
+}
+
+// detach is a caller that goes and lets the flight go on, to the end of its own
+// time.
+func (f *flights) detach(one *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	one.waiters--
+	one.detached = true
 }
 
 // landed is a flight that has ended.

@@ -26,6 +26,8 @@ type resolution struct {
 	// at is when the upstream was asked, so that an answer that took long is
 	// not taken for younger than it is.
 	at time.Time
+	// failed is when the upstream last failed to confirm it.
+	failed time.Time
 }
 
 // tagStore remembers resolutions.
@@ -49,6 +51,16 @@ func (s *tagStore) put(l label, r resolution) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lru.Add(l, r)
+}
+
+// fail notes that r could not be confirmed, unless it has been replaced since.
+func (s *tagStore) fail(l label, r resolution, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.lru.Peek(l); ok && last.digest == r.digest && last.at.Equal(r.at) {
+		last.failed = now
+		s.lru.Add(l, last)
+	}
 }
 
 func (s *tagStore) forget(l label) {

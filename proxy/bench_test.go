@@ -44,7 +44,7 @@ func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func BenchmarkWarmManifest(b *testing.B) {
 	body := []byte(`{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageManifest + `","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` +
 		blobDigest.String() + `","size":2},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"` + manifestDigest.String() + `","size":3}]}`)
-	h := proxy.New(content.New(oneManifest{body}, content.Config{}), &origin{}, allowAll{}, proxy.Config{
+	h := proxy.New(content.New(oneManifest{body}, content.Config{}), &origin{}, &origin{}, allowAll{}, proxy.Config{
 		Listed: func(string) bool { return true }, Revision: func() string { return "r1" },
 	})
 	for name, reference := range map[string]string{"digest": oci.SHA256(body).String(), "tag": "1.27"} {

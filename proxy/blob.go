@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"vouchsafe/oci"
-	"vouchsafe/upstream"
 )
 
 // serveBlob streams a blob or a part of it (OCI distribution specification 1.1,
@@ -43,7 +42,7 @@ func (h *Handler) serveBlob(ctx context.Context, x *exchange) error {
 		return inTime(ctx, h.headBlob(ctx, x, judged))
 	}
 	part, partial := requestedPart(x.r.Header, etag)
-	blob, err := h.upstream.OpenBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest, part.String())
+	blob, err := h.blobs.OpenBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest, part.String())
 	if err != nil {
 		return inTime(ctx, err)
 	}
@@ -86,7 +85,7 @@ func inTime(ctx context.Context, err error) error {
 }
 
 func (h *Handler) headBlob(ctx context.Context, x *exchange, judged *judgement) error {
-	size, err := h.upstream.HeadBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest)
+	size, err := h.blobs.HeadBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest)
 	if err != nil {
 		return err
 	}
@@ -102,7 +101,7 @@ func (h *Handler) headBlob(ctx context.Context, x *exchange, judged *judgement) 
 
 // announce sets the headers of a body and returns its status. A part that is not
 // the one asked for is refused: a client would put it in the wrong place.
-func announce(x *exchange, blob *upstream.Blob, part span, partial bool) (int, error) {
+func announce(x *exchange, blob *oci.Blob, part span, partial bool) (int, error) {
 	status, size := http.StatusOK, blob.Size
 	if blob.ContentRange != "" {
 		length, ok := part.length(blob.ContentRange)
@@ -139,11 +138,11 @@ func stream(w io.Writer, body io.Reader) error {
 	for idle := 0; ; {
 		n, err := body.Read(buffer[held:])
 		have := held + n
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read blob: %w", err)
+		if err == io.EOF { // one that is wrapped is a failure
+			return write(w, buffer[:have])
 		}
 		if err != nil {
-			return write(w, buffer[:have])
+			return fmt.Errorf("read blob: %w", err)
 		}
 		if idle++; n > 0 {
 			idle = 0

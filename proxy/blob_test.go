@@ -15,7 +15,6 @@ import (
 
 	"vouchsafe/oci"
 	"vouchsafe/proxy"
-	"vouchsafe/upstream"
 )
 
 func blobPath() string { return "/v2/nginx/blobs/" + blobDigest.String() }
@@ -24,7 +23,7 @@ func TestRanges(t *testing.T) {
 	tests := map[string]struct {
 		asked    []string
 		passed   string
-		blob     *upstream.Blob
+		blob     *oci.Blob
 		status   int
 		body     string
 		rangeOut string
@@ -53,7 +52,7 @@ func TestRanges(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w, opened := newWorld(t, nil), 0
-			w.upstream.open = func(_ context.Context, byteRange string) (*upstream.Blob, error) {
+			w.upstream.open = func(_ context.Context, byteRange string) (*oci.Blob, error) {
 				if opened++; opened > 1 && byteRange == "" {
 					return blobOf("0123456789", 10, ""), nil // to see what the part is a part of
 				}
@@ -77,7 +76,7 @@ func TestRanges(t *testing.T) {
 
 func TestRangeBehindTheEndIsRefused(t *testing.T) {
 	w := newWorld(t, nil)
-	w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
+	w.upstream.open = func(context.Context, string) (*oci.Blob, error) {
 		return nil, &oci.Error{Code: oci.CodeRangeInvalid}
 	}
 	wantError(t, w.do(t, "GET", blobPath(), "Range", "bytes=100-"), 416, "RANGE_INVALID", "")
@@ -88,6 +87,9 @@ func TestRangeBehindTheEndIsRefused(t *testing.T) {
 func TestBodyThatBreaksNeverEndsClean(t *testing.T) {
 	broken := func(content string) io.ReadCloser {
 		return io.NopCloser(io.MultiReader(strings.NewReader(content), iotest.ErrReader(errBroken)))
+	}
+	wrapped := func(content string) io.ReadCloser {
+		return io.NopCloser(io.MultiReader(strings.NewReader(content), iotest.ErrReader(fmt.Errorf("proxy: %w", io.EOF))))
 	}
 	large := strings.Repeat("x", 1<<20)
 	tests := map[string]struct {
@@ -105,13 +107,14 @@ func TestBodyThatBreaksNeverEndsClean(t *testing.T) {
 		"a body that is shorter than its length": {io.NopCloser(strings.NewReader("01234")), 10},
 		"a body that is longer than its length":  {io.NopCloser(strings.NewReader("0123456789x")), 10},
 		"a body of one byte":                     {broken("0"), 1},
+		"an end inside of an error":              {wrapped("01234"), -1},
 		"a body that makes no progress":          {io.NopCloser(stuck{}), 10},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
-			w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
-				return &upstream.Blob{Body: test.body, Size: test.size}, nil
+			w.upstream.open = func(context.Context, string) (*oci.Blob, error) {
+				return &oci.Blob{Body: test.body, Size: test.size}, nil
 			}
 			got, err := w.try(t.Context(), "GET", blobPath())
 			if got.status == 502 {
@@ -144,8 +147,8 @@ func TestBodiesOfAllSizesArriveWhole(t *testing.T) {
 				if name == " in halves" && announced < 0 {
 					continue // the reader is spent
 				}
-				w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
-					return &upstream.Blob{Body: io.NopCloser(body), Size: announced}, nil
+				w.upstream.open = func(context.Context, string) (*oci.Blob, error) {
+					return &oci.Blob{Body: io.NopCloser(body), Size: announced}, nil
 				}
 				if s, ok := body.(io.Seeker); ok {
 					if _, err := s.Seek(0, io.SeekStart); err != nil {
@@ -165,7 +168,7 @@ func TestBodiesOfAllSizesArriveWhole(t *testing.T) {
 
 func TestBlobErrorsAreAnswers(t *testing.T) {
 	w := newWorld(t, nil)
-	w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
+	w.upstream.open = func(context.Context, string) (*oci.Blob, error) {
 		return nil, &oci.Error{Code: oci.CodeBlobUnknown}
 	}
 	wantError(t, w.do(t, "GET", blobPath()), 404, "BLOB_UNKNOWN", "")
@@ -181,16 +184,16 @@ func TestBlobErrorsAreAnswers(t *testing.T) {
 
 func TestOpeningHasATimeoutAndTheBodyHasNot(t *testing.T) {
 	w := newWorld(t, func(_ *world, cfg *proxy.Config) { cfg.Timeout = 50 * time.Millisecond })
-	w.upstream.open = func(ctx context.Context, _ string) (*upstream.Blob, error) {
+	w.upstream.open = func(ctx context.Context, _ string) (*oci.Blob, error) {
 		<-ctx.Done()
 		return nil, fmt.Errorf("open blob: %w", ctx.Err())
 	}
 	wantError(t, w.do(t, "GET", blobPath()), 504, "UNAVAILABLE", "in time")
 
 	begin := strings.Repeat("x", 512) // what is looked at before anything is sent
-	w.upstream.open = func(ctx context.Context, _ string) (*upstream.Blob, error) {
+	w.upstream.open = func(ctx context.Context, _ string) (*oci.Blob, error) {
 		body := io.MultiReader(strings.NewReader(begin), lateReader{ctx, strings.NewReader("0123456789")})
-		return &upstream.Blob{Body: io.NopCloser(body), Size: int64(len(begin)) + 10}, nil
+		return &oci.Blob{Body: io.NopCloser(body), Size: int64(len(begin)) + 10}, nil
 	}
 	if got := w.do(t, "GET", blobPath()); got.status != 200 || got.body != begin+"0123456789" {
 		t.Errorf("got %d %q (broken %t), want a body that outlives the timeout", got.status, got.body, got.broken)
@@ -215,8 +218,8 @@ func (r lateReader) Read(b []byte) (int, error) {
 func TestBodyOfALeavingClientIsClosed(t *testing.T) {
 	w := newWorld(t, nil)
 	closed := make(chan struct{})
-	w.upstream.open = func(ctx context.Context, _ string) (*upstream.Blob, error) {
-		return &upstream.Blob{Body: endless{ctx, closed}, Size: -1}, nil
+	w.upstream.open = func(ctx context.Context, _ string) (*oci.Blob, error) {
+		return &oci.Blob{Body: endless{ctx, closed}, Size: -1}, nil
 	}
 	res, err := http.Get(w.url + blobPath())
 	if err != nil {
@@ -239,7 +242,7 @@ func (e endless) Close() error               { close(e.closed); return nil }
 // the end of the body, broken or not.
 func TestUnknownLengthIsRefusedToOldClients(t *testing.T) {
 	w := newWorld(t, nil)
-	w.upstream.open = func(context.Context, string) (*upstream.Blob, error) { return blobOf("0123456789", -1, ""), nil }
+	w.upstream.open = func(context.Context, string) (*oci.Blob, error) { return blobOf("0123456789", -1, ""), nil }
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 	if err != nil {
 		t.Fatal(err)

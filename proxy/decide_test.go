@@ -14,7 +14,6 @@ import (
 	"vouchsafe/oci"
 	"vouchsafe/policy"
 	"vouchsafe/proxy"
-	"vouchsafe/upstream"
 )
 
 // verdict lets the decider answer with d for every question.
@@ -228,7 +227,7 @@ func TestRulesThatChangeWhileABlobIsOpenedHold(t *testing.T) {
 				}
 				return d, nil
 			}
-			w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
+			w.upstream.open = func(context.Context, string) (*oci.Blob, error) {
 				revision.Store("r2")
 				return blobOf("0123456789", 10, ""), nil
 			}

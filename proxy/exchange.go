@@ -18,15 +18,18 @@ import (
 // statusGone is what is recorded for a client that left before its answer.
 const statusGone = 499
 
-// stall is how long a client may take nothing of an answer that is written.
-const stall = time.Minute
-
 // exchange is one request and what became of it. It counts what is written.
 type exchange struct {
 	http.ResponseWriter
 	r       *http.Request
 	started time.Time
+	// stall is how long each write may take.
+	stall time.Duration
 
+	// traceID is of the gateway's own trace; may be empty.
+	traceID string
+	// user is the name behind the client token; empty when none was demanded.
+	user     string
 	ask      request
 	decision policy.Decision
 	err      error
@@ -39,8 +42,8 @@ type exchange struct {
 	abort bool
 }
 
-func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	return &exchange{ResponseWriter: w, r: r, started: time.Now()}
+func (h *Handler) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	return &exchange{ResponseWriter: w, r: r, started: time.Now(), stall: h.cfg.Stall}
 }
 
 // Unwrap serves [http.ResponseController].
@@ -59,7 +62,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 		x.status = http.StatusOK
 	}
 	// Not every writer has deadlines; those of a server do.
-	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(stall))
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.stall))
 	n, err := x.ResponseWriter.Write(b)
 	x.sent += int64(n)
 	return n, err
@@ -86,7 +89,9 @@ func (x *exchange) client() policy.Client {
 	return policy.Client{
 		IP:        clientIP(x.r.RemoteAddr),
 		UserAgent: cut(x.r.UserAgent(), 256),
+		User:      x.user,
 		RequestID: cut(x.r.Header.Get("X-Request-Id"), 128),
+		TraceID:   x.traceID,
 	}
 }
 
@@ -152,6 +157,9 @@ func (h *Handler) log(ctx context.Context, x *exchange, status int, took time.Du
 		slog.Float64("durationMs", float64(took.Microseconds())/1000),
 		slog.String("client", clientIP(x.r.RemoteAddr)),
 	}
+	if x.user != "" {
+		attrs = append(attrs, slog.String("user", x.user))
+	}
 	if x.ask.ref.Repository.Path != "" {
 		attrs = append(attrs, slog.String("image", x.ask.ref.String()))
 	}
@@ -160,6 +168,9 @@ func (h *Handler) log(ctx context.Context, x *exchange, status int, took time.Du
 	}
 	if id := x.r.Header.Get("X-Request-Id"); id != "" {
 		attrs = append(attrs, slog.String("requestID", cut(id, 128)))
+	}
+	if x.traceID != "" {
+		attrs = append(attrs, slog.String("traceID", x.traceID))
 	}
 	if x.err != nil {
 		attrs = append(attrs, slog.String("error", x.err.Error()))

@@ -15,7 +15,6 @@ import (
 	"vouchsafe/oci"
 	"vouchsafe/policy"
 	"vouchsafe/proxy"
-	"vouchsafe/upstream"
 )
 
 // lines is a log; each Write is one line.
@@ -94,8 +93,8 @@ func TestGoodBlobsAreLoggedAtDebugAndBrokenOnesAtInfo(t *testing.T) {
 	w, log := logged(t, slog.LevelDebug)
 	w.do(t, "GET", blobPath())
 	wantLine(t, log.next(t), map[string]any{"level": "DEBUG", "op": "blob", "status": 200.0, "bytes": 10.0})
-	w.upstream.open = func(context.Context, string) (*upstream.Blob, error) {
-		return &upstream.Blob{Body: io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat("01234", 1000)), readError{})), Size: 5010}, nil
+	w.upstream.open = func(context.Context, string) (*oci.Blob, error) {
+		return &oci.Blob{Body: io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat("01234", 1000)), readError{})), Size: 5010}, nil
 	}
 	if got, err := w.try(t.Context(), "GET", blobPath()); err == nil && !got.broken {
 		t.Errorf("got a clean end: %v", got)
@@ -160,4 +159,18 @@ func TestEveryRequestIsObservedOnce(t *testing.T) {
 			t.Errorf("%.60s: got %v, want %v", target, got, want)
 		}
 	}
+}
+
+func TestTraceIsInTheQuestionAndInTheLog(t *testing.T) {
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	log := make(lines, 1)
+	w := newWorld(t, func(_ *world, cfg *proxy.Config) {
+		cfg.Log = slog.New(slog.NewJSONHandler(log, nil))
+		cfg.TraceID = func(context.Context) string { return id }
+	})
+	w.do(t, "GET", "/v2/nginx/manifests/1", "Traceparent", "00-11111111111111111111111111111111-1111111111111111-01")
+	if w.decider.last.Client.TraceID != id {
+		t.Errorf("got %q, want our own trace's id", w.decider.last.Client.TraceID)
+	}
+	wantLine(t, log.next(t), map[string]any{"op": "manifest", "traceID": id})
 }

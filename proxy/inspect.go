@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"vouchsafe/oci"
-	"vouchsafe/upstream"
 )
 
 const (
@@ -25,7 +24,7 @@ const (
 // too, and a node that got one that way does not ask for it again: so it needs a
 // decision like any manifest. It returns the body to go on with: that of blob
 // with what was read of it in front again, or that of the same blob opened anew.
-func (h *Handler) inspect(ctx context.Context, x *exchange, blob *upstream.Blob) (io.ReadCloser, error) {
+func (h *Handler) inspect(ctx context.Context, x *exchange, blob *oci.Blob) (io.ReadCloser, error) {
 	if totalSize(blob) > oci.MaxManifestBytes {
 		return blob.Body, nil
 	}
@@ -64,8 +63,8 @@ func (h *Handler) inspect(ctx context.Context, x *exchange, blob *upstream.Blob)
 }
 
 // openWhole opens the blob that was asked for from its beginning to its end.
-func (h *Handler) openWhole(ctx context.Context, x *exchange) (*upstream.Blob, error) {
-	blob, err := h.upstream.OpenBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest, "")
+func (h *Handler) openWhole(ctx context.Context, x *exchange) (*oci.Blob, error) {
+	blob, err := h.blobs.OpenBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest, "")
 	if err == nil && blob.ContentRange != "" {
 		_ = blob.Body.Close()
 		err = &oci.Error{Code: oci.CodeUpstream, Reason: "bad_range", Message: "the registry answered a part where the whole was asked for"}
@@ -76,7 +75,7 @@ func (h *Handler) openWhole(ctx context.Context, x *exchange) (*upstream.Blob, e
 // readIfJSON returns what it read of a blob: its beginning or, when that may be
 // JSON, all of it up to one byte more than a manifest may have. manifest is true
 // when that is a whole that looks like a manifest.
-func (h *Handler) readIfJSON(ctx context.Context, x *exchange, blob *upstream.Blob) (content []byte, manifest bool, err error) {
+func (h *Handler) readIfJSON(ctx context.Context, x *exchange, blob *oci.Blob) (content []byte, manifest bool, err error) {
 	head, err := readUpTo(blob.Body, sniffBytes)
 	if err != nil {
 		return nil, false, err
@@ -131,7 +130,7 @@ func looksLikeManifest(b []byte) bool {
 	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
 		return false
 	}
-	seen := map[string]bool{}
+	var seen [len(manifestFields)]bool
 	for decoder.More() {
 		name, err := decoder.Token()
 		if err != nil {
@@ -142,26 +141,48 @@ func looksLikeManifest(b []byte) bool {
 			return false
 		}
 		field, _ := name.(string)
-		switch field = strings.ToLower(field); field {
-		case "layers", "manifests", "config":
-			if seen[field] || pointsAtContent(value) {
+		for i, wanted := range manifestFields {
+			// As encoding/json compares names: also "layer\u017f" is "layers".
+			if !strings.EqualFold(field, wanted) {
+				continue
+			}
+			if seen[i] || pointsAtContent(value) {
 				return true
 			}
-			seen[field] = true
+			seen[i] = true
 		}
 	}
 	return false
 }
 
-// pointsAtContent reports whether value is a descriptor or a list of such.
+// manifestFields are the fields that make a manifest or an index of an object.
+var manifestFields = [...]string{"layers", "manifests", "config"}
+
+// descriptor is as much of a descriptor as matters here. It is small, since a
+// blob may list millions.
+type descriptor struct{ Digest present }
+
+// present is true for a field that is there, whatever its value.
+type present bool
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *present) UnmarshalJSON([]byte) error { *p = true; return nil }
+
+// pointsAtContent reports whether value is a descriptor or a list with one. An
+// empty list counts: it is what an index of nothing has. Entries of a list that
+// are something else do not hide those that are one.
 func pointsAtContent(value json.RawMessage) bool {
-	type descriptor struct{ Digest json.RawMessage }
-	var one descriptor
-	if json.Unmarshal(value, &one) == nil {
-		return one.Digest != nil
+	if value[0] == '{' {
+		var one descriptor
+		return json.Unmarshal(value, &one) == nil && bool(one.Digest)
 	}
 	var list []descriptor
-	return json.Unmarshal(value, &list) == nil && (len(list) == 0 || list[0].Digest != nil)
+	if err := json.Unmarshal(value, &list); err != nil {
+		if _, other := errors.AsType[*json.UnmarshalTypeError](err); !other {
+			return false
+		}
+	}
+	return list != nil && (len(list) == 0 || slices.Contains(list, descriptor{true}))
 }
 
 // readUpTo reads n bytes, or fewer when there are no more. It gives up on a reader
@@ -174,7 +195,7 @@ func readUpTo(r io.Reader, n int) ([]byte, error) {
 		}
 		got, err := r.Read(b[len(b):min(cap(b), n)])
 		b = b[:len(b)+got]
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // one that is wrapped is a failure
 			break
 		}
 		if err != nil {
@@ -198,7 +219,7 @@ func broken(err error) error {
 }
 
 // totalSize is the size of the whole blob, -1 when it is not known.
-func totalSize(blob *upstream.Blob) int64 {
+func totalSize(blob *oci.Blob) int64 {
 	if blob.ContentRange == "" {
 		return blob.Size
 	}

@@ -8,7 +8,6 @@ import (
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
-	"vouchsafe/upstream"
 )
 
 func descriptor(mediaType string) string {
@@ -46,7 +45,7 @@ func TestABlobThatIsAManifestIsJudgedAsOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)
-			w.upstream.open = func(_ context.Context, byteRange string) (*upstream.Blob, error) {
+			w.upstream.open = func(_ context.Context, byteRange string) (*oci.Blob, error) {
 				if byteRange != "" {
 					return blobOf(test.content[:10], 10, fmt.Sprintf("bytes 0-9/%d", len(test.content))), nil
 				}

@@ -26,7 +26,7 @@ func (h *Handler) serveTags(ctx context.Context, x *exchange) error {
 	if x.ask.page != 0 { // a page of none is empty by the specification
 		ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 		defer cancel()
-		tags, more, err := h.upstream.Tags(ctx, x.ask.ref.Repository, max(x.ask.page, 0), x.ask.last)
+		tags, more, err := h.lists.Tags(ctx, x.ask.ref.Repository, max(x.ask.page, 0), x.ask.last)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (q request) nextPage(last string) string {
 func (h *Handler) serveReferrers(ctx context.Context, x *exchange) error {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 	defer cancel()
-	body, err := h.upstream.ReferrersIndex(ctx, x.ask.ref.Repository, x.ask.ref.Digest, x.ask.artifactType)
+	body, err := h.lists.ReferrersIndex(ctx, x.ask.ref.Repository, x.ask.ref.Digest, x.ask.artifactType)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ import (
 	"vouchsafe/oci"
 	"vouchsafe/policy"
 	"vouchsafe/proxy"
-	"vouchsafe/upstream"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,7 +48,7 @@ func newWorld(t *testing.T, change func(*world, *proxy.Config)) *world {
 		change(w, &cfg)
 	}
 	cfg.Revision = func() string { return w.revision() }
-	w.url = serve(t, proxy.New(&w.resolver, &w.upstream, &w.decider, cfg))
+	w.url = serve(t, proxy.New(&w.resolver, &w.upstream, &w.upstream, &w.decider, cfg))
 	return w
 }
 
@@ -143,13 +142,13 @@ func (d *decider) DecideBlob(ctx context.Context, q policy.Request, blob oci.Dig
 // switched on field by field.
 type origin struct {
 	record
-	open func(ctx context.Context, byteRange string) (*upstream.Blob, error)
+	open func(ctx context.Context, byteRange string) (*oci.Blob, error)
 	head func(ctx context.Context) (int64, error)
 	tags func(ctx context.Context, n int, last string) ([]string, bool, error)
 	refs func(ctx context.Context, artifactType string) ([]byte, error)
 }
 
-func (o *origin) OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*upstream.Blob, error) {
+func (o *origin) OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*oci.Blob, error) {
 	o.note("open %s@%s %s", repository, digest.Short(), byteRange)
 	if o.open != nil {
 		return o.open(ctx, byteRange)
@@ -157,8 +156,8 @@ func (o *origin) OpenBlob(ctx context.Context, repository oci.Repository, digest
 	return blobOf(string(blobBytes), int64(len(blobBytes)), ""), nil
 }
 
-func blobOf(content string, size int64, contentRange string) *upstream.Blob {
-	return &upstream.Blob{Body: io.NopCloser(strings.NewReader(content)), Size: size, ContentRange: contentRange}
+func blobOf(content string, size int64, contentRange string) *oci.Blob {
+	return &oci.Blob{Body: io.NopCloser(strings.NewReader(content)), Size: size, ContentRange: contentRange}
 }
 
 func (o *origin) HeadBlob(ctx context.Context, repository oci.Repository, digest oci.Digest) (int64, error) {

@@ -11,7 +11,9 @@
 // or what it asked for.
 //
 // Limits: a path has at most 1024 bytes, a page of tags at most 1000 names, and
-// a client that takes nothing for a minute is cut off.
+// a client that takes less than 64 KiB of an answer in a minute is cut off. An
+// answer that breaks is cut off too, whichever protocol carries it, and never
+// ends as if it were whole.
 package proxy
 
 import (
@@ -24,7 +26,6 @@ import (
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
-	"vouchsafe/upstream"
 )
 
 // Resolver turns a name into an image; see package content.
@@ -33,13 +34,17 @@ type Resolver interface {
 	Resolve(ctx context.Context, ref oci.Reference) (oci.Image, error)
 }
 
-// Upstream is what is passed through without being judged; see package upstream.
-type Upstream interface {
+// Blobs is where blobs come from; see package content.
+type Blobs interface {
 	// OpenBlob opens a blob or the part that byteRange asks for; the caller
 	// closes it.
-	OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*upstream.Blob, error)
+	OpenBlob(ctx context.Context, repository oci.Repository, digest oci.Digest, byteRange string) (*oci.Blob, error)
 	// HeadBlob returns a blob's size, -1 when not known.
 	HeadBlob(ctx context.Context, repository oci.Repository, digest oci.Digest) (int64, error)
+}
+
+// Lists is what is passed through without being judged; see package upstream.
+type Lists interface {
 	// Tags returns one page of tags and whether there are more.
 	Tags(ctx context.Context, repository oci.Repository, n int, last string) (tags []string, more bool, err error)
 	// ReferrersIndex returns an image index of the referrers.
@@ -57,8 +62,17 @@ type Config struct {
 	Listed func(registry string) bool
 	// Revision returns the revision in force. Required.
 	Revision func() string
+	// Tokens returns those of which each request must present one; a nil function
+	// demands none. A function that returns nil lets nobody in.
+	Tokens func() *Tokens
 	// Timeout bounds resolve and decide; zero means 25 s.
 	Timeout time.Duration
+	// Stall is how long a client may take for 64 KiB of an answer; zero means a
+	// minute.
+	Stall time.Duration
+	// TraceID returns the id of the gateway's own trace of a request, empty for
+	// none; nil means that there is no tracing.
+	TraceID func(ctx context.Context) string
 	// Observe is called once per request with the kind of operation, the status
 	// and how long it took; nil means not observed. The kinds are "ping",
 	// "manifest", "blob", "tags", "referrers" and "other"; the status is 499 for
@@ -68,7 +82,10 @@ type Config struct {
 	Log *slog.Logger
 }
 
-const defaultTimeout = 25 * time.Second
+const (
+	defaultTimeout = 25 * time.Second
+	defaultStall   = time.Minute
+)
 
 var errSilent = errors.New("the handler ended without an answer")
 
@@ -76,7 +93,8 @@ var errSilent = errors.New("the handler ended without an answer")
 // a multiplexer that cleans paths: it sees each path as the client wrote it.
 type Handler struct {
 	resolver Resolver
-	upstream Upstream
+	blobs    Blobs
+	lists    Lists
 	decider  policy.Decider
 	names    naming
 	cfg      Config
@@ -84,12 +102,18 @@ type Handler struct {
 }
 
 // New returns the handler.
-func New(resolver Resolver, up Upstream, decider policy.Decider, cfg Config) *Handler {
+func New(resolver Resolver, blobs Blobs, lists Lists, decider policy.Decider, cfg Config) *Handler {
 	if cfg.DefaultRegistry == "" {
 		cfg.DefaultRegistry = oci.DockerHub
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Stall <= 0 {
+		cfg.Stall = defaultStall
+	}
+	if cfg.TraceID == nil {
+		cfg.TraceID = func(context.Context) string { return "" }
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, int, time.Duration) {}
@@ -99,7 +123,8 @@ func New(resolver Resolver, up Upstream, decider policy.Decider, cfg Config) *Ha
 	}
 	return &Handler{
 		resolver: resolver,
-		upstream: up,
+		blobs:    blobs,
+		lists:    lists,
 		decider:  decider,
 		names:    naming{fallback: sameHost(cfg.DefaultRegistry), own: sameHost(cfg.PullHost), listed: cfg.Listed},
 		cfg:      cfg,
@@ -108,8 +133,9 @@ func New(resolver Resolver, up Upstream, decider policy.Decider, cfg Config) *Ha
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, x := r.Context(), newExchange(w, r)
+	ctx, x := r.Context(), h.newExchange(w, r)
 	defer h.finish(ctx, x)
+	x.traceID = h.cfg.TraceID(ctx)
 	x.err = h.serve(ctx, x)
 	if x.err == nil && x.status == 0 {
 		x.err = errSilent // else the server would answer an empty 200
@@ -119,8 +145,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve is the one road of a request. What may not be written is refused before
-// a name is even looked at.
+// serve is the one road of a request. What may not be written, and who may not
+// ask, is refused before a name is even looked at.
 func (h *Handler) serve(ctx context.Context, x *exchange) error {
 	path := x.r.URL.EscapedPath() // as sent: an encoded slash is not a slash
 	if path != "/v2" && !strings.HasPrefix(path, "/v2/") {
@@ -132,6 +158,9 @@ func (h *Handler) serve(ctx context.Context, x *exchange) error {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")
 		return &oci.Error{Code: oci.CodeUnsupported, Message: "the gateway is read-only"}
+	}
+	if err := h.authenticate(x); err != nil {
+		return err
 	}
 	ask, err := h.names.parse(path, x.r.URL.RawQuery)
 	x.ask = ask

@@ -44,6 +44,9 @@ func (h *Handler) refuse(ctx context.Context, x *exchange, err error) {
 	if known.Code == oci.CodeBusy || known.Code == oci.CodeUndecided {
 		header.Set("Retry-After", retryAfter(known.RetryAfter))
 	}
+	if known.Code == oci.CodeUnauthenticated {
+		header.Set("WWW-Authenticate", challenge)
+	}
 	body, err := json.Marshal(oci.WireErrors(known))
 	if err != nil {
 		body = []byte(`{"errors":[{"code":"UNKNOWN","message":"internal error"}]}`)

@@ -17,8 +17,11 @@ import (
 // What the stack is made of fits together.
 var (
 	_ content.Upstream = (*upstream.Client)(nil)
-	_ proxy.Upstream   = (*upstream.Client)(nil)
 	_ proxy.Resolver   = (*content.Resolver)(nil)
+
+	_ content.BlobUpstream = (*upstream.Client)(nil)
+	_ proxy.Blobs          = (*content.Blobs)(nil)
+	_ proxy.Lists          = (*upstream.Client)(nil)
 )
 
 // stack is a gateway whose parts are the real ones, decisions apart, before a
@@ -42,7 +45,8 @@ func newStack(t *testing.T, cfg lab.RegistryConfig) *stack {
 	}
 	lookup := func(name string) (*upstream.Registry, bool) { return known, name == registry.Host() }
 	client := upstream.New(lookup, upstream.Config{})
-	handler := proxy.New(content.New(client, content.Config{}), client, &decider{}, proxy.Config{
+	blobs := content.NewBlobs(client, content.BlobsConfig{})
+	handler := proxy.New(content.New(client, content.Config{}), blobs, client, &decider{}, proxy.Config{
 		Listed:   func(name string) bool { _, ok := lookup(name); return ok },
 		Revision: func() string { return "r1" },
 	})
