@@ -120,6 +120,24 @@ func (l *Log) Configuration(ctx context.Context, revision, message string) error
 	return err
 }
 
+// Record records a decision that was made elsewhere and that nobody waits for,
+// such as a re-verification: one record, tried for as long as an enforcing one.
+// What was decided stands, whether it could be recorded or not; the error says
+// that it could not.
+func (l *Log) Record(ctx context.Context, request policy.Request, d policy.Decision) error {
+	if l.sink == nil {
+		return nil
+	}
+	line, err := encode(newRecord(request, d, l.cfg.Replica))
+	if err == nil {
+		err = l.write(ctx, line, true)
+	}
+	if err != nil {
+		l.failed(ctx, d.ID, err)
+	}
+	return err
+}
+
 // settle records a decision and returns what may be answered.
 func (l *Log) settle(ctx context.Context, request policy.Request, d policy.Decision, err error) (policy.Decision, error) {
 	if err != nil && d.Verdict.Served() {

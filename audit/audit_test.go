@@ -51,6 +51,10 @@ func TestSinkThatFailsForAWhile(t *testing.T) {
 func TestSinkThatFails(t *testing.T) {
 	noPolicy := decision(policy.Deny, policy.InformAndEnforce)
 	noPolicy.Policies = nil
+	unmatched := decision(policy.Allow, policy.Inform)
+	unmatched.Policies = nil
+	opened := decision(policy.Warn, policy.InformAndEnforce)
+	opened.InformOnly = true
 	for _, test := range []struct {
 		name     string
 		decision policy.Decision
@@ -60,9 +64,13 @@ func TestSinkThatFails(t *testing.T) {
 		{"an allowed image under enforce is unavailable", decision(policy.Allow, policy.InformAndEnforce), policy.Unavailable, true},
 		{"a warning under enforce is unavailable", decision(policy.Warn, policy.InformAndEnforce), policy.Unavailable, true},
 		{"a refusal is unavailable", decision(policy.Deny, policy.InformAndEnforce), policy.Unavailable, true},
+		{"what could not be found out stays unavailable", decision(policy.Unavailable, policy.InformAndEnforce), policy.Unavailable, true},
+		{"what could not be found out is served where it only informs", decision(policy.Warn, policy.Inform), policy.Warn, false},
 		{"a refusal without a policy is unavailable", noPolicy, policy.Unavailable, true},
+		{"an image that no policy matches is served", unmatched, policy.Allow, false},
 		{"an allowed image that is only watched is served", decision(policy.Allow, policy.Inform), policy.Allow, false},
-		{"a warning that is only informed about is served", decision(policy.Warn, policy.Inform), policy.Warn, false},
+		{"a warning of a gate that was opened is served", opened, policy.Warn, false},
+		{"a violation that is only informed about is served", decision(policy.Warn, policy.Inform), policy.Warn, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -187,6 +195,42 @@ func TestConfigurationRecordThatFails(t *testing.T) {
 			t.Errorf("got %v and %d failures", err, failed)
 		}
 	})
+}
+
+func TestRecordOfADecisionMadeElsewhere(t *testing.T) {
+	again := policy.Request{Kind: policy.KindReverification, Reference: oci.Reference{Repository: api}}
+	for name, test := range map[string]struct {
+		sink  *memory
+		want  error
+		count int
+	}{
+		"is written once":                      {&memory{}, nil, 0},
+		"is tried again":                       {&memory{fail: 2}, nil, 0},
+		"is counted when it cannot be written": {&memory{fail: always}, errSink, 1},
+		"does not wait longer than a decision": {&memory{}, context.DeadlineExceeded, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if errors.Is(test.want, context.DeadlineExceeded) {
+					test.sink.hold = make(chan struct{})
+				}
+				failed, begin := 0, time.Now()
+				err := audit.New(nil, test.sink, audit.Config{Failed: func() { failed++ }}).Record(t.Context(), again, decision(policy.Deny, policy.InformAndEnforce))
+				if !errors.Is(err, test.want) || failed != test.count || time.Since(begin) > time.Second {
+					t.Errorf("got %v after %v, counted %d", err, time.Since(begin), failed)
+				}
+				if test.want != nil {
+					return
+				}
+				if n := len(test.sink.lines); n != 1 || !strings.Contains(test.sink.text(), `"kind":"reverification"`) || !strings.Contains(test.sink.text(), `"status":403`) {
+					t.Errorf("got %d records: %s", n, test.sink.text())
+				}
+			})
+		})
+	}
+	if err := audit.New(nil, nil, audit.Config{}).Record(t.Context(), again, decision(policy.Deny, policy.Inform)); err != nil {
+		t.Errorf("without a sink: %v", err)
+	}
 }
 
 // BenchmarkDecide is what a record adds to a decision.

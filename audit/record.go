@@ -17,11 +17,12 @@ const Version = 1
 // kinds are those of [policy.Kind].
 const KindConfiguration = "configuration"
 
-// Limits of a client's own text in a record, in characters.
+// Limits of text from outside in a record, in characters.
 const (
 	maxUserAgent = 256
 	maxRequestID = 128
 	maxUser      = 256
+	maxTraceID   = 32
 )
 
 // Record is one line of the audit log. docs/audit.md says what each field is.
@@ -32,9 +33,9 @@ type Record struct {
 	Time time.Time `json:"time"`
 	// ID is the decision's ULID, the same as in the answer and the log.
 	ID string `json:"id"`
-	// Kind is "pull", "check" or "configuration".
+	// Kind is "pull", "check", "reverification" or "configuration".
 	Kind string `json:"kind"`
-	// Verb is "GET" or "HEAD" for pulls.
+	// Verb is "GET" or "HEAD", for pulls alone.
 	Verb string `json:"verb,omitempty"`
 	// Image is what was judged; absent from configuration records, like all
 	// pointers here.
@@ -57,6 +58,8 @@ type Record struct {
 	Status int `json:"status,omitempty"`
 	// RequestID is an incoming X-Request-Id.
 	RequestID string `json:"requestID,omitempty"`
+	// TraceID is of the gateway's own trace, 32 hex digits.
+	TraceID string `json:"traceID,omitempty"`
 }
 
 // Image names what was judged.
@@ -113,6 +116,7 @@ func newRecord(request policy.Request, d policy.Decision, replica string) Record
 		DurationMs: new(math.Round(float64(d.Duration)/float64(time.Microsecond)) / 1000),
 		Status:     statusOf(d.Verdict),
 		RequestID:  cut(request.Client.RequestID, maxRequestID),
+		TraceID:    cut(request.Client.TraceID, maxTraceID),
 	}
 	for i := range d.Results {
 		from := &d.Results[i]

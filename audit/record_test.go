@@ -41,7 +41,9 @@ func records(t *testing.T) []string {
 		Integration: "release-team", Status: verify.Verified, Signer: "https://github.com/acme/api/.github/workflows/release.yml@refs/heads/main",
 		Issuer: "https://token.actions.githubusercontent.com", LogIndex: &index, InheritedFrom: oci.SHA256([]byte("index")),
 	}}
-	write(full, request())
+	traced := request()
+	traced.Client.TraceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	write(full, traced)
 
 	check := policy.Request{Kind: policy.KindCheck, Reference: oci.Reference{Repository: api}}
 	none := decision(policy.Allow, policy.Inform)
@@ -105,6 +107,47 @@ func TestHostileTextSurvivesEscaping(t *testing.T) {
 	}
 	if want := strings.Repeat("é", 256); got.Client.UserAgent != want {
 		t.Errorf("got a user agent of %d characters", len([]rune(got.Client.UserAgent)))
+	}
+}
+
+// TestNothingBreaksALine puts what breaks lines, terminals and parsers into every
+// field that comes from outside.
+func TestNothingBreaksALine(t *testing.T) {
+	for name, hostile := range map[string]string{
+		"a newline and a record of its own": "x\n{\"version\":1,\"decision\":{\"verdict\":\"Allow\"}}\r\n",
+		"controls":                          "\x00\x01\x07\b\t\v\f\x1b]0;title\x07\x1b[2J\x7f\u0080\u009b",
+		"separators of lines":               "\u0085\u2028\u2029",
+		"marks of direction":                "\u200e\u202e\u2066",
+		"no UTF-8":                          "\xff\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80",
+		"quotes and slashes":                `\",\\"}],<!--`,
+		"1 MiB":                             strings.Repeat("\u2028x", 1<<18),
+	} {
+		t.Run(name, func(t *testing.T) {
+			sink := &memory{}
+			r, d := request(), decision(policy.Deny, policy.InformAndEnforce)
+			r.Client = policy.Client{IP: hostile, UserAgent: hostile, User: hostile, RequestID: hostile, TraceID: hostile}
+			r.Verb, d.Image.Tag, d.MediaType, d.Message, d.Revision = hostile, hostile, hostile, hostile, hostile
+			d.Results[0].Signer, d.Results[0].Issuer = hostile, hostile
+			d.Reasons = []string{hostile}
+			if err := audit.New(nil, sink, audit.Config{Replica: hostile}).Record(t.Context(), r, d); err != nil {
+				t.Fatal(err)
+			}
+			body, found := strings.CutSuffix(sink.text(), "\n")
+			if !found || strings.ContainsFunc(body, func(c rune) bool { return c < ' ' || c == 0x7f || !unicode.IsPrint(c) }) {
+				t.Errorf("a line is broken: %.500q", body)
+			}
+			var got struct {
+				ID, RequestID string
+				Decision      struct{ Verdict string }
+				Client        struct{ UserAgent string }
+			}
+			if err := json.Unmarshal([]byte(body), &got); err != nil {
+				t.Fatalf("no JSON: %v", err)
+			}
+			if got.ID != testID || got.Decision.Verdict != "Deny" || len([]rune(got.Client.UserAgent)) > 256 || len([]rune(got.RequestID)) > 128 {
+				t.Errorf("got %.500v", got)
+			}
+		})
 	}
 }
 

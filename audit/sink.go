@@ -15,6 +15,9 @@ type WriterSink struct {
 	turn chan struct{}
 	// torn is true when the last write ended inside a line. Guarded by turn.
 	torn bool
+	// before is called by who has the turn, before each line; nil for nothing to
+	// do.
+	before func()
 }
 
 // NewWriterSink returns a sink that writes to w.
@@ -46,6 +49,9 @@ func (s *WriterSink) Write(ctx context.Context, line []byte) error {
 }
 
 func (s *WriterSink) write(line []byte) error {
+	if s.before != nil {
+		s.before()
+	}
 	if s.torn {
 		line = append([]byte{'\n'}, line...)
 	}

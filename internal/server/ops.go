@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"strings"
 )
 
@@ -25,10 +26,13 @@ type OpsConfig struct {
 	Checks []Check
 	// Metrics answers /metrics; nil means there is none.
 	Metrics http.Handler
+	// Pprof mounts the runtime's profiles under /debug/pprof/. They show memory,
+	// secrets included, to whoever reaches the endpoint.
+	Pprof bool
 }
 
-// Ops answers /livez, /readyz, /startupz and /metrics. It is safe for concurrent
-// use as far as the functions in cfg are.
+// Ops answers /livez, /readyz, /startupz and /metrics, to GET and HEAD alone. It
+// is safe for concurrent use as far as the functions in cfg are.
 func Ops(cfg OpsConfig) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { state(w, true, nil) })
@@ -43,7 +47,20 @@ func Ops(cfg OpsConfig) http.Handler {
 	if cfg.Metrics != nil {
 		mux.Handle("GET /metrics", cfg.Metrics)
 	}
+	if cfg.Pprof {
+		profiles(mux)
+	}
 	return mux
+}
+
+// profiles mounts net/http/pprof. The package also registers itself with the
+// default mux, which nothing here serves.
+func profiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 func holds(f func() bool) bool { return f == nil || f() }

@@ -36,7 +36,10 @@ func TestOpsPages(t *testing.T) {
 		"metrics":                                    {cfg: server.OpsConfig{Metrics: says("m 1\n")}, path: "/metrics", status: 200, body: "m 1\n"},
 		"without metrics there is no page":           {path: "/metrics", status: 404, body: "404 page not found\n"},
 		"other pages do not exist":                   {path: "/debug/pprof/", status: 404, body: "404 page not found\n"},
+		"profiles are there when asked for":          {cfg: server.OpsConfig{Pprof: true}, path: "/debug/pprof/symbol", status: 200, body: "num_symbols: 1\n"},
+		"profiles are not written to":                {cfg: server.OpsConfig{Pprof: true}, method: http.MethodPost, path: "/debug/pprof/symbol", status: 405, body: "Method Not Allowed\n"},
 		"nothing is written to":                      {method: http.MethodPost, path: "/livez", status: 405, body: "Method Not Allowed\n"},
+		"nothing is deleted":                         {method: http.MethodDelete, path: "/readyz", status: 405, body: "Method Not Allowed\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

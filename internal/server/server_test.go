@@ -164,7 +164,7 @@ func TestRequestsThatDoNotEndAreCutOff(t *testing.T) {
 	entered := make(chan struct{})
 	var log buffer
 	g, stop, ended := start(t, server.Config{
-		ShutdownTimeout: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		DrainTimeout: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}, server.Endpoint{
 		Name: "registry", Addr: "127.0.0.1:0",
 		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
