@@ -1,13 +1,3 @@
-// Package inventory is the gateway's memory. So far it remembers lineage: which
-// index lists which manifest and which manifest lists which blob, per
-// repository, in memory.
-//
-// Trust: lineage is fact about content that was hashed here. An attacker who may
-// push can add facts, so what he can do at most is to fill the memory, which is
-// bounded and drops what was used least recently; what he drives out comes back
-// with the next pull of the document that it is about. A forgotten fact can only
-// refuse more, never allow more, with one exception that is stated: a blob about
-// which nothing is known is served.
 package inventory
 
 import (

@@ -21,7 +21,7 @@ func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Diges
 		return broken(d), fmt.Errorf("decide blob of %s: no digest", d.Image.Repository)
 	}
 	rules := e.Rules()
-	d.Revision = rules.Revision
+	d.Revision, d.InformOnly = rules.Revision, rules.InformOnly
 	if request.Superseded {
 		return e.superseded(d), nil
 	}
@@ -72,6 +72,9 @@ func (e *Engine) decideListed(ctx context.Context, d Decision, rules Rules, matc
 
 // enforced reports whether rules can deny a manifest that matched apply to.
 func enforced(rules Rules, matched []*Policy) bool {
+	if rules.InformOnly {
+		return false
+	}
 	if len(matched) == 0 {
 		return rules.WhenNoPolicy != Allow
 	}

@@ -16,6 +16,9 @@ const (
 	KindPull Kind = iota + 1
 	// KindCheck is a question from the command line.
 	KindCheck
+	// KindReverification is the gateway's own question about an image that was
+	// seen before.
+	KindReverification
 )
 
 // String returns the kind as audit records spell it.
@@ -25,6 +28,8 @@ func (k Kind) String() string {
 		return "pull"
 	case KindCheck:
 		return "check"
+	case KindReverification:
+		return "reverification"
 	}
 	return "invalid"
 }
@@ -37,6 +42,8 @@ type Client struct {
 	User string
 	// RequestID is an incoming X-Request-Id, cut to 128 characters.
 	RequestID string
+	// TraceID is of the gateway's own trace, 32 hex digits; empty without one.
+	TraceID string
 }
 
 // Request is one question.
@@ -61,7 +68,10 @@ type Outcome struct {
 	Name      string   `json:"name"`
 	Behavior  Behavior `json:"behavior"`
 	Satisfied bool     `json:"satisfied"`
-	Verdict   Verdict  `json:"-"`
+	// Violated is true when what is known refuses. Beside Satisfied false it
+	// being false means that it could not be found out.
+	Violated bool    `json:"-"`
+	Verdict  Verdict `json:"-"`
 }
 
 // Decision is the answer to one question about one image. It is immutable.
@@ -86,6 +96,9 @@ type Decision struct {
 	// Image is what was judged: origin name with digest, and media type.
 	Image     oci.Reference
 	MediaType string
+	// InformOnly is true when nothing that policies say refuses; see
+	// [Rules.InformOnly].
+	InformOnly bool
 	// Exempt is true for a signature artifact: no policy was asked.
 	Exempt bool
 	// Cached is true when no signature had to be fetched or judged.
@@ -98,6 +111,9 @@ type Decision struct {
 
 // Enforced reports whether a policy that matched refuses, rather than records.
 func (d Decision) Enforced() bool {
+	if d.InformOnly {
+		return false
+	}
 	for _, p := range d.Policies {
 		if p.Behavior == InformAndEnforce {
 			return true

@@ -54,7 +54,7 @@ func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (
 		return broken(d), fmt.Errorf("decide %s: the image has no digest or no manifest", image.Reference)
 	}
 	rules := e.Rules()
-	d.Revision = rules.Revision
+	d.Revision, d.InformOnly = rules.Revision, rules.InformOnly
 	if request.Superseded {
 		return e.superseded(d), nil
 	}

@@ -69,7 +69,10 @@ func TestDecisionTable(t *testing.T) {
 				if diff := cmp.Diff(reasons, d.Reasons); diff != "" {
 					t.Errorf("reasons (-want +got):\n%s", diff)
 				}
-				want := []policy.Outcome{{Name: "prod-signed", Behavior: policy.Inform, Satisfied: row.reason == "", Verdict: row.want[column]}}
+				want := []policy.Outcome{{
+					Name: "prod-signed", Behavior: policy.Inform, Verdict: row.want[column],
+					Satisfied: row.reason == "", Violated: row.reason != "" && row.reason != "TIMEOUT",
+				}}
 				if column > 0 {
 					want[0].Behavior = policy.InformAndEnforce
 				}

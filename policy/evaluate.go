@@ -28,6 +28,8 @@ type finding struct {
 	policy   *Policy
 	standing standing
 	verdict  Verdict
+	// opened is true for a refusal that was turned into a Warn.
+	opened bool
 }
 
 // evaluation is what all matching policies make of one digest.
@@ -36,24 +38,21 @@ type evaluation struct {
 	findings []finding
 	// results are of the union of signers, in the order of their names.
 	results []verify.Result
+	// opened is true when something would have been refused, had the gate not
+	// been opened.
+	opened bool
 }
 
 // evaluate asks for the results that matched need and lets each policy judge.
 // An error is ctx's own or a bug.
 func (e *Engine) evaluate(ctx context.Context, rules Rules, matched []*Policy, image oci.Reference) (evaluation, error) {
-	if len(matched) == 0 {
-		if rules.WhenNoPolicy == Allow {
-			return evaluation{verdict: Allow}, nil
-		}
-		return evaluation{verdict: Deny}, nil
-	}
 	signers := union(matched)
-	q := verify.Query{
-		Repository: image.Repository, Digest: image.Digest,
-		Needed: integrations(signers), Others: others(rules.Integrations, signers),
-	}
 	var results []verify.Result
 	if len(signers) > 0 {
+		q := verify.Query{
+			Repository: image.Repository, Digest: image.Digest,
+			Needed: integrations(signers), Others: others(rules.Integrations, signers),
+		}
 		var err error
 		if results, err = e.results(ctx, q, signers); err != nil {
 			return evaluation{}, err
@@ -62,14 +61,33 @@ func (e *Engine) evaluate(ctx context.Context, rules Rules, matched []*Policy, i
 			return evaluation{}, err
 		}
 	}
+	return rules.weigh(matched, results, e.now()), nil
+}
+
+// weigh lets each of matched judge by results.
+func (r Rules) weigh(matched []*Policy, results []verify.Result, now time.Time) evaluation {
+	if len(matched) == 0 {
+		switch {
+		case r.WhenNoPolicy == Allow:
+			return evaluation{verdict: Allow}
+		case r.InformOnly:
+			return evaluation{verdict: Warn, opened: true}
+		}
+		return evaluation{verdict: Deny}
+	}
 	v := evaluation{verdict: Allow, results: results, findings: make([]finding, len(matched))}
-	now := e.now()
 	for i, p := range matched {
 		s := p.stand(results)
-		v.findings[i] = finding{policy: p, standing: s, verdict: p.verdict(s, results, now)}
+		verdict := p.verdict(s, results, now)
+		opened := r.InformOnly && !verdict.Served()
+		if opened {
+			verdict = Warn
+		}
+		v.findings[i] = finding{policy: p, standing: s, verdict: verdict, opened: opened}
+		v.opened = v.opened || opened
 		v.verdict = Worse(v.verdict, v.findings[i].verdict)
 	}
-	return v, nil
+	return v
 }
 
 // union returns the signers of all policies, each once, in the order of names.
@@ -207,10 +225,16 @@ func (v evaluation) fill(d *Decision) {
 		d.Reasons = []string{ReasonNoPolicy}
 	}
 	for i, f := range v.findings {
-		d.Policies[i] = Outcome{Name: f.policy.name, Behavior: f.policy.behavior, Satisfied: f.standing == satisfied, Verdict: f.verdict}
+		d.Policies[i] = Outcome{
+			Name: f.policy.name, Behavior: f.policy.behavior, Verdict: f.verdict,
+			Satisfied: f.standing == satisfied, Violated: f.standing == violated,
+		}
 		if f.standing != satisfied {
 			d.Reasons = append(d.Reasons, f.reasons(v.results)...)
 		}
+	}
+	if v.opened {
+		d.Reasons = append(d.Reasons, ReasonInformOnly)
 	}
 	slices.Sort(d.Reasons)
 	d.Reasons = slices.Compact(d.Reasons)

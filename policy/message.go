@@ -67,6 +67,8 @@ func (v evaluation) refusal(head string, d Decision) string {
 	switch {
 	case len(v.findings) == 0 && v.verdict == Allow:
 		return head + "no policy matches" + tail(d)
+	case len(v.findings) == 0 && v.opened:
+		return head + "would be refused, no policy matches it; served because of INFORM_ONLY" + tail(d)
 	case len(v.findings) == 0:
 		return head + "refused, no policy matches it" + tail(d)
 	case v.verdict == Allow:
@@ -79,6 +81,9 @@ func (v evaluation) refusal(head string, d Decision) string {
 		}
 	}
 	end := tail(d)
+	if v.opened {
+		end = "; served because of INFORM_ONLY" + end
+	}
 	if v.verdict == Unavailable {
 		end = "; try again" + end
 	}
@@ -128,7 +133,7 @@ func (f finding) clause(results []verify.Result, now time.Time) clause {
 // when it is not.
 func (f finding) servedBecause(results []verify.Result, now time.Time) string {
 	switch {
-	case f.verdict != Warn:
+	case f.verdict != Warn, f.opened:
 		return ""
 	case f.policy.behavior == Inform:
 		return ", served because the policy only informs"

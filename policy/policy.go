@@ -81,6 +81,11 @@ func (p *Policy) Disabled() bool { return p.disabled }
 // does more than inform.
 func (p *Policy) Enforces() bool { return !p.disabled && p.behavior != Inform }
 
+// Trusts reports whether the integration of that name is one of the signers.
+func (p *Policy) Trusts(integration string) bool {
+	return slices.ContainsFunc(p.signers, func(s signer) bool { return s.name == integration })
+}
+
 // Matches reports whether the policy applies to an image. namespace is empty
 // where it is not known: then a policy with an include list does not apply and
 // one with only an exclude list does.
@@ -126,4 +131,8 @@ type Rules struct {
 	// WhenNoPolicy is the verdict for an image that no policy matches: Allow or
 	// Deny. The zero value denies.
 	WhenNoPolicy Verdict
+	// InformOnly opens the gate: whatever would be refused is a Warn with the
+	// reason [ReasonInformOnly]. It is not part of the revision, since it does not
+	// change while a process lives.
+	InformOnly bool
 }

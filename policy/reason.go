@@ -20,6 +20,9 @@ const (
 	// ReasonSuperseded means that the rules changed again and again while the
 	// image was decided.
 	ReasonSuperseded = "SUPERSEDED"
+	// ReasonInformOnly means that the image would have been refused, had the gate
+	// not been opened; see [Rules.InformOnly].
+	ReasonInformOnly = "INFORM_ONLY"
 	// ReasonInternal means that the decision failed by a bug of the gateway.
 	ReasonInternal = "INTERNAL"
 )

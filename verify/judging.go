@@ -64,8 +64,14 @@ func (v *Verifier) keep(ctx context.Context, from *flight, in *Integration, resu
 	ctx = context.WithoutCancel(ctx)
 	key := CacheKey{from.subject.repository, from.subject.digest, in.Name(), in.Revision()}
 	if result.Status == Unavailable {
-		if old, _, found := v.cache.Get(ctx, key); found {
+		old, fresh, found := v.cache.Get(ctx, key)
+		if found {
 			result.LastVerifiedAt = old.lastVerified()
+		}
+		if found && fresh && old.Status != Unavailable {
+			// What was found out lasts until its end, whatever could not be
+			// found out before.
+			return
 		}
 	}
 	v.cache.Put(ctx, key, *result, v.until(*result))
@@ -73,16 +79,21 @@ func (v *Verifier) keep(ctx context.Context, from *flight, in *Integration, resu
 
 // until is when result stops counting, from when its evidence was collected.
 func (v *Verifier) until(result Result) time.Time {
-	switch result.Status {
+	end := result.CollectedAt.Add(v.life(result.Status))
+	if result.Status == Verified && !result.EndsAt.IsZero() && result.EndsAt.Before(end) {
+		return result.EndsAt
+	}
+	return end
+}
+
+// life is how long a result of a status counts when nothing in it ends before.
+func (v *Verifier) life(status Status) time.Duration {
+	switch status {
 	case Verified:
-		end := result.CollectedAt.Add(v.cfg.VerifiedTTL)
-		if !result.EndsAt.IsZero() && result.EndsAt.Before(end) {
-			return result.EndsAt
-		}
-		return end
+		return v.cfg.VerifiedTTL
 	case Unsigned, Untrusted:
-		return result.CollectedAt.Add(v.cfg.RejectedTTL)
+		return v.cfg.RejectedTTL
 	default:
-		return result.CollectedAt.Add(v.cfg.UnavailableTTL)
+		return v.cfg.UnavailableTTL
 	}
 }
