@@ -34,10 +34,11 @@ var mayImport = map[string][]string{
 	"proxy":           {"policy", "upstream", "content", "oci"},
 	"internal/lab":    {"oci"},
 	"internal/server": {},
+	"internal/layout": {"oci"},
 	"internal/report": {"policy", "verify", "oci"},
 	"cmd/vouchsafe": {
 		"oci", "upstream", "content", "verify", "policy", "config", "audit", "inventory", "proxy",
-		"internal/lab", "internal/server", "internal/report",
+		"internal/lab", "internal/server", "internal/layout", "internal/report",
 	},
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"vouchsafe/oci"
@@ -70,15 +71,17 @@ type Checks []Check
 // Tables implements [Tabler].
 func (all Checks) Tables(wide bool) []Grid {
 	decisions := Grid{Head: []string{"IMAGE", "VERDICT", "POLICIES", "REASONS", "MESSAGE"}}
+	platforms := slices.ContainsFunc(all, func(c Check) bool { return c.Platform != "" })
+	if platforms {
+		decisions.Head = slices.Insert(decisions.Head, 1, "PLATFORM")
+	}
 	var behind Verifications
 	for _, c := range all {
-		var names []string
-		for _, p := range c.Policies {
-			names = append(names, p.Name)
+		row := []string{c.Image, c.Verdict.String(), c.policyNames(), strings.Join(c.Reasons, ","), c.Message}
+		if platforms {
+			row = slices.Insert(row, 1, c.Platform)
 		}
-		decisions.Rows = append(decisions.Rows, []string{
-			c.Image, c.Verdict.String(), strings.Join(names, ","), strings.Join(c.Reasons, ","), c.Message,
-		})
+		decisions.Rows = append(decisions.Rows, row)
 		if len(c.Results) > 0 {
 			behind = append(behind, c.Verification)
 		}

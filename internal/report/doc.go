@@ -1,5 +1,6 @@
-// Package report prints what was found out about images, for people as tables
-// and for programs as JSON or YAML.
+// Package report prints what was found out about images, for people as tables,
+// for programs as JSON or YAML, for code hosts as SARIF and for build servers as
+// JUnit XML.
 //
 // The JSON and YAML shapes are a contract (docs and tests hold them): fields are
 // added, never renamed. Tables are for eyes and may change.

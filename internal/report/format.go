@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -19,27 +20,40 @@ const (
 	JSON
 	// YAML is the JSON shape as YAML.
 	YAML
+	// SARIF is for code hosts: see [WriteRun].
+	SARIF
+	// JUnit is for build servers: see [WriteRun].
+	JUnit
 )
 
-// Formats are the names that [ParseFormat] reads.
+// Formats are the names that [ParseFormat] reads, in the order of the constants.
 var Formats = []string{"table", "wide", "json", "yaml"}
 
-// ParseFormat reads the value of -o.
-func ParseFormat(s string) (Format, error) {
-	for i, name := range Formats {
+// RunFormats are the names that [ParseRunFormat] reads, in the order of the
+// constants.
+var RunFormats = append(slices.Clone(Formats), "sarif", "junit")
+
+// ParseFormat reads the value of -o where any data is printed.
+func ParseFormat(s string) (Format, error) { return parseFormat(s, Formats) }
+
+// ParseRunFormat reads the value of -o where images are judged.
+func ParseRunFormat(s string) (Format, error) { return parseFormat(s, RunFormats) }
+
+func parseFormat(s string, names []string) (Format, error) {
+	for i, name := range names {
 		if s == name {
 			return Format(i + 1), nil
 		}
 	}
-	return 0, fmt.Errorf("%.40q is no form of output: one of %s", s, strings.Join(Formats, ", "))
+	return 0, fmt.Errorf("%.40q is no form of output: one of %s", s, strings.Join(names, ", "))
 }
 
-// String returns the name that [ParseFormat] reads, or "invalid".
+// String returns the name that [ParseRunFormat] reads, or "invalid".
 func (f Format) String() string {
-	if f < Table || f > YAML {
+	if f < Table || int(f) > len(RunFormats) {
 		return "invalid"
 	}
-	return Formats[f-1]
+	return RunFormats[f-1]
 }
 
 // Tabler is data that can also be printed as a table.
@@ -48,8 +62,8 @@ type Tabler interface {
 	Tables(wide bool) []Grid
 }
 
-// Write prints data to w. In JSON and YAML it is printed as its fields say, in
-// a table as [Tabler] says.
+// Write prints data to w in one of [Formats]. In JSON and YAML it is printed as
+// its fields say, in a table as [Tabler] says.
 func Write(w io.Writer, format Format, data Tabler) error {
 	var text string
 	var err error

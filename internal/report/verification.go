@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"vouchsafe/oci"
 	"vouchsafe/verify"
@@ -26,7 +27,12 @@ type Verification struct {
 	// Image is the origin name as it was asked for.
 	Image string `json:"image"`
 	// Digest is what was judged; zero when the image could not be read.
-	Digest     oci.Digest      `json:"digest,omitzero"`
+	Digest oci.Digest `json:"digest,omitzero"`
+	// Platform is "os/architecture[/variant]" as an index says it of its entry;
+	// empty for an image that was asked for by name.
+	Platform string `json:"platform,omitempty"`
+	// Index is the index that lists the image, where that was asked for.
+	Index      oci.Digest      `json:"index,omitzero"`
 	Signatures []Signature     `json:"signatures"`
 	Results    []verify.Result `json:"results"`
 	// Message says what kept the signatures from being listed in full; may be
@@ -128,14 +134,22 @@ type Verifications []Verification
 func (all Verifications) Tables(wide bool) []Grid {
 	results := Grid{Head: []string{"IMAGE", "DIGEST", "INTEGRATION", "STATUS", "SIGNER", "REASON", "MESSAGE"}}
 	signatures := Grid{Head: []string{"IMAGE", "FORMAT", "SIGNATURE", "STATUS", "KEY", "REASON"}}
+	platforms := slices.ContainsFunc(all, func(v Verification) bool { return v.Platform != "" })
+	if platforms {
+		results.Head = slices.Insert(results.Head, 2, "PLATFORM")
+	}
 	if wide {
 		signatures.Head = append(signatures.Head, "FINGERPRINT", "SOURCE")
 	}
 	for _, v := range all {
 		for _, r := range v.Results {
-			results.Rows = append(results.Rows, []string{
+			row := []string{
 				v.Image, digest(v.Digest, wide), r.Integration, r.Status.String(), r.Signer, string(r.Reason), r.Message,
-			})
+			}
+			if platforms {
+				row = slices.Insert(row, 2, v.Platform)
+			}
+			results.Rows = append(results.Rows, row)
 		}
 		if !wide && len(v.Results) > 0 {
 			continue
