@@ -28,7 +28,7 @@ func warmManifest(t testing.TB) func() int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := recording{audit.NewWriterSink(io.Discard), "replica-0"}
+	to := outside{sink: audit.NewWriterSink(io.Discard), replica: "replica-0"}
 	s := newStack(*d.snapshot.Load(), settings, to, newMetrics(), newLogger(io.Discard, settings))
 	t.Cleanup(s.close)
 	request := httptest.NewRequest(http.MethodGet, d.path(d.image.Digest.String()), http.NoBody)

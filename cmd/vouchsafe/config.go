@@ -28,7 +28,7 @@ Exit codes: 0 they load, 2 they do not.`,
 	}
 	dir := configDirFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		_, snapshot, err := a.load(*dir)
+		_, snapshot, err := a.load(*dir, nil)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (a *app) configShowCommand() *cobra.Command {
 	}
 	dir, output := configDirFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		_, snapshot, err := a.load(*dir)
+		_, snapshot, err := a.load(*dir, nil)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func newDemoGateway(ctx context.Context, w *world) (*demoGateway, error) {
 	g := &demoGateway{records: &records{}, ended: make(chan struct{})}
 	m := newMetrics()
 	m.reload(nil)
-	g.stack = newStack(func() *config.Snapshot { return snapshot }, settings, recording{g.records, "demo"}, m, slog.New(slog.DiscardHandler))
+	g.stack = newStack(func() *config.Snapshot { return snapshot }, settings, outside{sink: g.records, replica: "demo"}, m, slog.New(slog.DiscardHandler))
 	listeners, err := server.Listen(ctx, server.Config{},
 		server.Endpoint{Name: "registry", Addr: "127.0.0.1:0", Handler: g.stack.handler},
 		server.Endpoint{Name: "ops", Addr: "127.0.0.1:0", Handler: server.Ops(server.OpsConfig{

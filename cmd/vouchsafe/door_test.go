@@ -126,7 +126,7 @@ spec:
 	fixed := func() *config.Snapshot { return snapshot }
 	d.snapshot.Store(&fixed)
 	current := func() *config.Snapshot { return (*d.snapshot.Load())() }
-	d.stack = newStack(current, settings, recording{d.ledger, "replica-0"}, newMetrics(), newLogger(io.Discard, settings))
+	d.stack = newStack(current, settings, outside{sink: d.ledger, replica: "replica-0"}, newMetrics(), newLogger(io.Discard, settings))
 	t.Cleanup(d.stack.close)
 	d.gateway = httptest.NewServer(d.stack.handler)
 	t.Cleanup(d.gateway.Close)

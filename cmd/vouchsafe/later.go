@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -14,17 +13,16 @@ import (
 // nobody believes that it was acted upon, and help does not show it. Settings are
 // listed by package config.
 var (
-	laterCommands = []string{"client-config", "completion", "doctor", "verify-bundle"}
-	laterFormats  = []string{"junit", "sarif"}
+	laterCommands = []string{"client-config", "doctor", "verify-bundle"}
 	// laterVerifyFlags are of `verify` and its alias.
 	laterVerifyFlags = []string{
-		"all-platforms", "certificate-chain", "certificate-identity", "certificate-identity-regexp",
-		"certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "layout", "offline", "rekor-url", "tlog", "trusted-root",
+		"certificate-chain", "certificate-identity", "certificate-identity-regexp",
+		"certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "offline", "rekor-url", "tlog", "trusted-root",
 	}
 )
 
 // laterServeFlags are of `serve`.
-func laterServeFlags() []string { return append(config.LaterFlags(), "pprof") }
+func laterServeFlags() []string { return config.LaterFlags() }
 
 // laterError is the refusal of what is not built.
 type laterError struct{ what string }
@@ -65,6 +63,3 @@ func (f laterFlag) String() string { return "" }
 
 // Type implements [pflag.Value].
 func (f laterFlag) Type() string { return "value" }
-
-// isLaterFormat reports whether -o will know s where reports are printed.
-func isLaterFormat(s string) bool { return slices.Contains(laterFormats, s) }

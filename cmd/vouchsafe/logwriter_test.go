@@ -39,7 +39,7 @@ func TestRequestsGoOnWhileNobodyTakesTheLog(t *testing.T) {
 	}
 	stderr, m := newStuck(), newMetrics()
 	log, lines := (&app{stderr: stderr}).startLog(settings, m.logDropped.Inc)
-	s := newStack(*d.snapshot.Load(), settings, recording{d.ledger, "replica-0"}, m, log)
+	s := newStack(*d.snapshot.Load(), settings, outside{sink: d.ledger, replica: "replica-0"}, m, log)
 	t.Cleanup(s.close)
 	log.Info("first")
 	<-stderr.entered

@@ -39,7 +39,11 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		UpdateScripts:       os.Getenv("UPDATE_GOLDEN") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("VOUCHSAFE_DRAIN_DELAY", "0s") // nobody balances load here
+			return nil
+		},
+		UpdateScripts: os.Getenv("UPDATE_GOLDEN") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "lab": startLab, "fill": fill, "move": move, "listen": listen,
 			"get": get, "until": until, "mask": mask,

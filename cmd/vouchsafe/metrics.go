@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"vouchsafe/inventory"
 	"vouchsafe/policy"
 	"vouchsafe/verify"
 )
@@ -28,9 +29,22 @@ type metrics struct {
 	contentRequests   *prometheus.CounterVec
 	auditFailures     prometheus.Counter
 	logDropped        prometheus.Counter
+	shed              prometheus.Counter
+	retries           *prometheus.CounterVec
+	corrupted         *prometheus.CounterVec
+	blobRequests      *prometheus.CounterVec
+	connections       *prometheus.GaugeVec
+	connectionsOver   *prometheus.CounterVec
+	reverifications   *prometheus.CounterVec
+	certificateGood   prometheus.Gauge
 	reloadSuccessful  prometheus.Gauge
 	configurationTime func() time.Time
 	contentBytes      func() int64
+	// certificateEnd is when the listener's certificate ends; nil is plain HTTP.
+	certificateEnd func() time.Time
+	inventory      func() inventory.Counts
+	due            func() int
+	lag            func() time.Duration
 }
 
 // seconds are the buckets of durations: from a warm manifest (under a
@@ -74,9 +88,31 @@ func newMetrics() *metrics {
 			Namespace: "vouchsafe", Name: "configuration_last_reload_successful",
 			Help: "1 when the documents were last loaded without a mistake, else 0.",
 		}),
+		shed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "vouchsafe", Name: "requests_shed_total",
+			Help: "Requests turned away because nine tenths of GOMEMLIMIT were in use.",
+		}),
+		retries: counters("upstream_retries_total",
+			"Requests to registries that were sent again, and blobs that were resumed.", "registry"),
+		corrupted: counters("upstream_corrupt_total",
+			"Answers of registries whose bytes are not what their digest says.", "registry"),
+		blobRequests: counters("blob_requests_total",
+			"Blobs and parts opened, by how they were come by, and readers that fell behind.", "outcome"),
+		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "vouchsafe", Name: "connections", Help: "Open connections of clients.",
+		}, []string{"listener"}),
+		connectionsOver: counters("connections_refused_total",
+			"Connections beyond a bound: of all, or of one address.", "listener", "reason"),
+		reverifications: counters("reverification_changes_total",
+			"Changed statuses of images that were seen before.", "integration", "from", "to"),
+		certificateGood: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "vouchsafe", Name: "certificate_last_reload_successful",
+			Help: "1 when the listener's certificate was last read without a mistake, else 0.",
+		}),
 		configurationTime: time.Now,
 		contentBytes:      func() int64 { return 0 },
 	}
+	m.certificateGood.Set(1)
 	m.register()
 	return m
 }
@@ -97,8 +133,10 @@ func (m *metrics) register() {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.requestSeconds, m.decisions, m.verifications, m.verifySeconds, m.cacheRequests,
 		m.upstreamRequests, m.upstreamSeconds, m.contentRequests, m.auditFailures, m.logDropped, m.reloadSuccessful,
+		m.shed, m.retries, m.corrupted, m.blobRequests, m.connections, m.connectionsOver, m.reverifications, m.certificateGood,
+		inventoryMetrics{m},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "vouchsafe", Name: "content_bytes", Help: "Bytes of manifests in memory.",
+			Namespace: "vouchsafe", Name: "content_bytes", Help: "Bytes of manifests and blobs in memory.",
 		}, func() float64 { return float64(m.contentBytes()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "vouchsafe", Name: "configuration_age_seconds", Help: "Age of the configuration in force.",
@@ -145,4 +183,40 @@ func (m *metrics) reload(err error) {
 	if err == nil {
 		m.reloadSuccessful.Set(1)
 	}
+}
+
+// retried counts one request that was sent again.
+func (m *metrics) retried(registry string) { m.retries.WithLabelValues(registry).Inc() }
+
+// corrupt counts one answer with other bytes than its digest.
+func (m *metrics) corrupt(registry string) { m.corrupted.WithLabelValues(registry).Inc() }
+
+// blob counts one opening of a blob.
+func (m *metrics) blob(outcome string) { m.blobRequests.WithLabelValues(outcome).Inc() }
+
+// connection follows the number of open connections.
+func (m *metrics) connection(listener string, delta int) {
+	m.connections.WithLabelValues(listener).Add(float64(delta))
+}
+
+// refused counts one connection beyond a bound.
+func (m *metrics) refused(listener, reason string) {
+	m.connectionsOver.WithLabelValues(listener, reason).Inc()
+}
+
+// reverified counts one changed status.
+func (m *metrics) reverified(integration string, from, to verify.Status) {
+	m.reverifications.WithLabelValues(integration, from.String(), to.String()).Inc()
+}
+
+// certificateReload says how the last read of the certificate went.
+func (m *metrics) certificateReload(err error) {
+	m.certificateGood.Set(truth(err == nil))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"vouchsafe/inventory"
 	"vouchsafe/policy"
 	"vouchsafe/verify"
 )
@@ -24,6 +25,16 @@ func used() *metrics {
 	m.cache("hit")
 	m.content("miss")
 	m.reload(nil)
+	m.retried("r")
+	m.corrupt("r")
+	m.blob("shared")
+	m.connection("registry", 1)
+	m.refused("registry", "total")
+	m.reverified("i", verify.Verified, verify.Untrusted)
+	m.certificateReload(nil)
+	m.certificateEnd = time.Now
+	m.inventory = func() inventory.Counts { return inventory.Counts{Images: 1, Violations: map[string]int{"p": 1}} }
+	m.due, m.lag = func() int { return 1 }, func() time.Duration { return time.Second }
 	return m
 }
 

@@ -11,31 +11,30 @@ import (
 // outputFlag adds -o to a command that prints data. The format is read when the
 // command runs, so that a wrong one is refused before anything is asked.
 func outputFlag(cmd *cobra.Command) *outputValue {
-	value := &outputValue{format: report.Table}
-	cmd.Flags().VarP(value, "output", "o", "form of output: "+strings.Join(report.Formats, ", "))
-	return value
+	return addOutput(cmd, report.Formats, report.ParseFormat)
 }
 
-// reportFlag is outputFlag of a command that judges images.
-func reportFlag(cmd *cobra.Command) *outputValue {
-	value := outputFlag(cmd)
-	value.reports = true
+// runFlag is outputFlag of a command that judges images.
+func runFlag(cmd *cobra.Command) *outputValue {
+	return addOutput(cmd, report.RunFormats, report.ParseRunFormat)
+}
+
+func addOutput(cmd *cobra.Command, names []string, parse func(string) (report.Format, error)) *outputValue {
+	value := &outputValue{format: report.Table, parse: parse}
+	cmd.Flags().VarP(value, "output", "o", "form of output: "+strings.Join(names, ", "))
+	complete(cmd, "output", names...)
 	return value
 }
 
 // outputValue is the flag's value.
 type outputValue struct {
 	format report.Format
-	// reports is true where forms for other programs' reports will be known.
-	reports bool
+	parse  func(string) (report.Format, error)
 }
 
 // Set implements pflag.Value.
 func (v *outputValue) Set(s string) (err error) {
-	if v.reports && isLaterFormat(s) {
-		return &laterError{"-o " + s}
-	}
-	v.format, err = report.ParseFormat(s)
+	v.format, err = v.parse(s)
 	return err
 }
 

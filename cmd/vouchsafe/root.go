@@ -60,9 +60,11 @@ Begin with:  vouchsafe demo`,
 		}
 		return usage(fmt.Errorf("%w\nsee: %s --help", err, cmd.CommandPath()))
 	})
+	serve := a.serveCommand()
+	completeSettings(serve)
 	root.AddCommand(
-		a.demoCommand(), a.serveCommand(), a.verifyCommand(), a.checkCommand(),
-		a.configCommand(), a.imageCommand(), a.versionCommand(),
+		a.demoCommand(), serve, a.verifyCommand(), a.checkCommand(),
+		a.configCommand(), a.imageCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	addLaterCommands(root)
 	return root

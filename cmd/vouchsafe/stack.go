@@ -18,9 +18,10 @@ import (
 // stack is everything between a client's request and a registry, built once for
 // a process and shared by all its requests:
 //
-//	proxy ─▶ content.Resolver ─▶ upstream.Client ─▶ registries
-//	  └────▶ audit.Log{ policy.Engine{ verify.Verifier{ LRU } ─▶ upstream.Client } }
-//	                               └─▶ inventory.Lineage
+//	proxy ─▶ content.Resolver, content.Blobs ─▶ upstream.Client ─▶ registries
+//	  └────▶ audit.Log{ inventory.Recorder{ policy.Engine{ verify.Verifier{ inventory.Results{ LRU }} ─▶ upstream.Client } } }
+//	                                           └─▶ inventory.Lineage
+//	inventory.Reverifier ─▶ policy.Engine, audit.Log
 //
 // Every part asks for the configuration in force at the time of each request.
 type stack struct {
@@ -28,23 +29,35 @@ type stack struct {
 	resolver *content.Resolver
 	upstream *upstream.Client
 	verifier *verify.Verifier
-	decider  *audit.Log
-	handler  http.Handler
+	// records is the part of decider that writes them.
+	records *audit.Log
+	decider policy.Decider
+	memory  *inventory.Memory
+	again   *inventory.Reverifier
+	handler http.Handler
 }
 
-// recording says where audit records go and which process writes them. The zero
-// value records nothing.
-type recording struct {
+// outside is what the stack has of the world around the process. The zero value
+// records nothing, traces nothing, asks everything directly and demands no token.
+type outside struct {
+	// sink takes audit records; replica names the process in them.
 	sink    audit.Sink
 	replica string
+	traces  *tracing
+	egress  *upstream.Egress
+	// tokens returns those that clients must present; nil demands none.
+	tokens func() *proxy.Tokens
 }
 
 // newStack builds the stack from the bottom up.
-func newStack(current func() *config.Snapshot, settings config.Settings, to recording, m *metrics, log *slog.Logger) *stack {
+func newStack(current func() *config.Snapshot, settings config.Settings, around outside, m *metrics, log *slog.Logger) *stack {
 	s := &stack{current: current}
 	s.upstream = upstream.New(
 		func(name string) (*upstream.Registry, bool) { return current().Registry(name) },
-		upstream.Config{UserAgent: "vouchsafe/" + readVersion().Version, Observe: m.upstream, Log: log},
+		upstream.Config{
+			UserAgent: "vouchsafe/" + readVersion().Version, Egress: around.egress, Tracer: around.traces.upstream(),
+			Observe: m.upstream, Retried: m.retried, Corrupt: m.corrupt, Log: log,
+		},
 	)
 	s.resolver = content.New(s.upstream, content.Config{
 		MaxBytes: int64(settings.ManifestCache),
@@ -54,11 +67,19 @@ func newStack(current func() *config.Snapshot, settings config.Settings, to reco
 			}
 			return 0
 		},
+		StaleTagTTL: func(name string) time.Duration {
+			if registry, ok := current().Registry(name); ok {
+				return registry.StaleTagTTL()
+			}
+			return 0
+		},
 		Timeout: settings.RequestTimeout,
 		Observe: m.content,
 		Log:     log,
 	})
-	s.verifier = verify.New(s.upstream, verify.NewLRU(settings.CacheEntries, nil), verify.Config{
+	s.memory = inventory.NewMemory(inventory.MemoryConfig{VerifiedTTL: settings.VerifiedTTL})
+	results := inventory.NewResults(verify.NewLRU(settings.CacheEntries, nil), s.memory)
+	s.verifier = verify.New(s.upstream, results, verify.Config{
 		VerifiedTTL:    settings.VerifiedTTL,
 		RejectedTTL:    settings.RejectedTTL,
 		UnavailableTTL: settings.UnavailableTTL,
@@ -73,8 +94,16 @@ func newStack(current func() *config.Snapshot, settings config.Settings, to reco
 		Artifacts: policy.NewArtifacts(s.upstream),
 		Observe:   m.decision,
 	}
-	s.decider = audit.New(engine, to.sink, audit.Config{Replica: to.replica, Failed: m.auditFailures.Inc, Log: log})
-	s.handler = proxy.New(s.resolver, s.upstream, s.decider, proxy.Config{
+	s.records = audit.New(inventory.NewRecorder(engine, s.memory, log), around.sink,
+		audit.Config{Replica: around.replica, Failed: m.auditFailures.Inc, Log: log})
+	s.decider = around.traces.decider(s.records)
+	s.again = inventory.NewReverifier(s.memory, engine, s.records, inventory.ReverifyConfig{
+		Interval: settings.ReverifyInterval, Rules: engine.Rules, Changed: m.reverified, Log: log,
+	})
+	blobs := content.NewBlobs(s.upstream, content.BlobsConfig{
+		Buffer: int64(settings.BlobBuffer), Timeout: settings.RequestTimeout, Observe: m.blob, Log: log,
+	})
+	s.handler = proxy.New(around.traces.resolver(s.resolver), blobs, s.upstream, s.decider, proxy.Config{
 		DefaultRegistry: settings.DefaultRegistry,
 		PullHost:        settings.PullHost,
 		Listed: func(name string) bool {
@@ -82,11 +111,14 @@ func newStack(current func() *config.Snapshot, settings config.Settings, to reco
 			return ok
 		},
 		Revision: func() string { return current().Rules.Revision },
+		Tokens:   around.tokens,
+		TraceID:  traceID,
 		Timeout:  settings.RequestTimeout,
 		Observe:  m.request,
 		Log:      log,
 	})
-	m.contentBytes = s.resolver.Bytes
+	m.contentBytes = func() int64 { return s.resolver.Bytes() + blobs.Bytes() }
+	m.inventory, m.due, m.lag = s.memory.Counts, s.again.Due, s.again.Lag
 	m.configurationTime = func() time.Time { return current().LoadedAt }
 	return s
 }

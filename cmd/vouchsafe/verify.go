@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"vouchsafe/config"
+	"vouchsafe/internal/layout"
 	"vouchsafe/internal/report"
 	"vouchsafe/oci"
 	"vouchsafe/verify"
@@ -16,22 +15,38 @@ import (
 
 // verifyFlags are those of `verify` and of its alias `image scan`.
 type verifyFlags struct {
-	output      *outputValue
-	configDir   *string
-	integration string
-	keys        []string
-	plainHTTP   bool
+	output       *outputValue
+	configDir    *string
+	integration  string
+	keys         []string
+	plainHTTP    bool
+	layout       string
+	allPlatforms bool
 }
 
-func newVerifyFlags(cmd *cobra.Command) *verifyFlags {
-	f := &verifyFlags{output: reportFlag(cmd), configDir: configDirFlag(cmd)}
+func (a *app) newVerifyFlags(cmd *cobra.Command) *verifyFlags {
+	f := &verifyFlags{output: runFlag(cmd), configDir: configDirFlag(cmd)}
 	flags := cmd.Flags()
 	flags.StringVar(&f.integration, "integration", "", "judge by this integration of the documents alone")
 	flags.StringArrayVar(&f.keys, "key", nil, "file of a public key that is trusted, instead of documents (repeatable)")
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "ask the registry without TLS (not with documents)")
 	flags.Bool("insecure-ignore-tlog", false, "accepted as cosign has it: no log entry is demanded with --key")
+	layoutFlag(cmd, &f.layout)
+	allPlatformsFlag(cmd, &f.allPlatforms)
+	a.completeIntegrations(cmd, f.configDir)
 	addLaterFlags(flags, laterVerifyFlags)
 	return f
+}
+
+// layoutFlag adds --layout.
+func layoutFlag(cmd *cobra.Command, value *string) {
+	cmd.Flags().StringVar(value, "layout", "", "folder of an OCI image layout that holds the images, instead of registries")
+	completeWith(cmd, "layout", folders)
+}
+
+// allPlatformsFlag adds --all-platforms.
+func allPlatformsFlag(cmd *cobra.Command, value *bool) {
+	cmd.Flags().BoolVar(value, "all-platforms", false, "ask about every image that an index lists too")
 }
 
 const verifyLong = `Print the signature verification data of images: every signature, what it proves, and a result for
@@ -41,18 +56,38 @@ Trust comes from documents (--config-dir) or from --key. With --key the image's 
 listed, may be at a private address, and is read with your docker login ($DOCKER_CONFIG or ~/.docker;
 credential helpers are not executed). Without either, what is found is listed and the exit code is 2.
 
+IMAGE may be "-": then names are read from stdin, one a line; empty lines and those that begin with #
+are left out.
+
+With --layout the images are in a folder, as "cosign save", "skopeo copy" to oci: and "oras copy" write
+it, and no registry is asked. IMAGE is then a name that the folder gives, a digest, or the image's name
+at its registry; without one every image in the folder is verified, signatures left out. Images that the
+folder gives no name are printed as localhost/layout.
+
+With --all-platforms each image of an index has a line of its own; one whose own signature does not
+verify is verified through the index when that is.
+
 Exit codes: 0 each image is verified by an integration, 1 one is not, 2 wrong usage or configuration,
 3 it could not be found out.`
 
 func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "verify IMAGE…",
-		Short:   "Verify the signatures of images and print what they prove",
-		Long:    verifyLong,
-		Example: "  vouchsafe verify --key cosign.pub registry.acme.com/api:1.4\n  vouchsafe verify --config-dir config.d -o json - < images.txt",
-		Args:    someImages,
+		Use:   "verify IMAGE…",
+		Short: "Verify the signatures of images and print what they prove",
+		Long:  verifyLong,
+		Example: `  vouchsafe verify --key cosign.pub registry.acme.com/api:1.4
+  vouchsafe verify --key cosign.pub --all-platforms registry.acme.com/api:1.4
+  vouchsafe verify --config-dir config.d -o junit - < images.txt > report.xml
+  vouchsafe verify --key cosign.pub --layout ./saved`,
+		ValidArgsFunction: noNames,
 	}
-	f := newVerifyFlags(cmd)
+	f := a.newVerifyFlags(cmd)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if f.layout != "" {
+			return nil
+		}
+		return someImages(cmd, args)
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), f, args) }
 	return cmd
 }
@@ -66,24 +101,28 @@ func (a *app) imageCommand() *cobra.Command {
 	scan := &cobra.Command{
 		Use: "scan --image REF", Short: "Verify the signatures of an image", Long: verifyLong, Args: cobra.NoArgs,
 	}
-	f := newVerifyFlags(scan)
+	f := a.newVerifyFlags(scan)
 	var names []string
 	scan.Flags().StringArrayVar(&names, "image", nil, "image by tag or digest (repeatable)")
+	completeWith(scan, "image", noNames)
 	scan.RunE = func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), f, names) }
 	image.AddCommand(scan)
 	return image
 }
 
 func (a *app) verify(ctx context.Context, f *verifyFlags, args []string) error {
-	refs, err := a.images(args)
+	settings, err := a.settings(*f.configDir, nil)
 	if err != nil {
 		return err
 	}
-	settings, err := a.settings(*f.configDir)
+	members, folder, err := a.members(f, args)
 	if err != nil {
 		return err
 	}
-	snapshot, err := a.trust(settings, f, refs)
+	if folder != nil {
+		defer func() { _ = folder.Close() }()
+	}
+	snapshot, err := a.trust(settings, f, members)
 	if err != nil {
 		return err
 	}
@@ -91,13 +130,20 @@ func (a *app) verify(ctx context.Context, f *verifyFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	a.warnOfProxies()
-	s := newStack(func() *config.Snapshot { return snapshot }, settings, recording{}, newMetrics(), slog.New(slog.DiscardHandler))
-	defer s.close()
-	all, code := each(ctx, refs, func(ctx context.Context, ref oci.Reference) (report.Verification, int) {
-		return s.verify(ctx, ref, integrations)
-	})
-	if err := report.Write(a.stdout, f.output.format, report.Verifications(all)); err != nil {
+	var x *examiner
+	if folder != nil {
+		x = examineLayout(folder, snapshot, settings, outside{})
+	} else {
+		if x, err = a.examineRegistries(snapshot, settings, outside{}); err != nil {
+			return err
+		}
+	}
+	defer x.close()
+	all, code := each(ctx, members, f.allPlatforms, a.newProgress("verifying"), x.verifying(integrations))
+	if len(all) == 0 {
+		return usage(fmt.Errorf("the layout %s lists no image", f.layout))
+	}
+	if err := report.WriteRun(a.stdout, f.output.format, report.Verifications(all), reportRun("verify")); err != nil {
 		return &exitError{code: exitUnknown, err: err}
 	}
 	if len(integrations) == 0 {
@@ -106,9 +152,36 @@ func (a *app) verify(ctx context.Context, f *verifyFlags, args []string) error {
 	return exit(code)
 }
 
+// members returns the images to ask about, and the folder that they are in when
+// one is named.
+func (a *app) members(f *verifyFlags, args []string) ([]member, *layout.Layout, error) {
+	if f.layout == "" {
+		members, err := a.images(args)
+		return members, nil, err
+	}
+	if f.plainHTTP {
+		return nil, nil, usage(fmt.Errorf("--plain-http goes without --layout: no registry is asked"))
+	}
+	folder, err := layout.Open(f.layout)
+	if err != nil {
+		return nil, nil, usage(err)
+	}
+	members, err := a.imagesIn(folder, args)
+	if err != nil {
+		_ = folder.Close()
+		return nil, nil, err
+	}
+	return members, folder, nil
+}
+
+// reportRun is what reports say of this run.
+func reportRun(command string) report.Run {
+	return report.Run{Command: command, Version: readVersion().Version}
+}
+
 // trust returns the configuration to verify with: the documents, or one made of
 // flags. A flag wins over a folder that only the environment names.
-func (a *app) trust(settings config.Settings, f *verifyFlags, refs []oci.Reference) (*config.Snapshot, error) {
+func (a *app) trust(settings config.Settings, f *verifyFlags, members []member) (*config.Snapshot, error) {
 	switch documents := *f.configDir != ""; {
 	case documents && (len(f.keys) > 0 || f.plainHTTP):
 		return nil, usage(fmt.Errorf("--key and --plain-http go without --config-dir: with documents only those hold"))
@@ -116,6 +189,12 @@ func (a *app) trust(settings config.Settings, f *verifyFlags, refs []oci.Referen
 		return a.documents(settings)
 	case f.integration != "":
 		return nil, usage(fmt.Errorf("--integration names one of the documents: say --config-dir too"))
+	}
+	var refs []oci.Reference
+	if f.layout == "" {
+		for _, m := range members {
+			refs = append(refs, m.ref)
+		}
 	}
 	return a.oneOff(refs, f.keys, f.plainHTTP)
 }
@@ -129,50 +208,4 @@ func selected(snapshot *config.Snapshot, name string) ([]*verify.Integration, er
 		return []*verify.Integration{in}, nil
 	}
 	return nil, usage(fmt.Errorf("no SignatureIntegration is named %q", name))
-}
-
-// verify asks for one image and returns what to print, with the exit code.
-func (s *stack) verify(ctx context.Context, ref oci.Reference, integrations []*verify.Integration) (report.Verification, int) {
-	names := make([]string, len(integrations))
-	for i, in := range integrations {
-		names[i] = in.Name()
-	}
-	image, err := s.resolver.Resolve(ctx, ref)
-	if err != nil {
-		if s.current().Revision == oneOffName {
-			err = advised(err)
-		}
-		v := report.Unread(ref.String(), names, err)
-		return v, resultCode(v.Results)
-	}
-	if len(integrations) == 0 {
-		evidence, err := s.verifier.Evidence(ctx, ref.Repository, image.Reference.Digest, 0)
-		if err != nil {
-			return report.Unread(ref.String(), nil, err), exitUnknown
-		}
-		return report.Found(ref, evidence), exitUsage
-	}
-	results, err := s.verifier.Results(ctx, verify.Query{
-		Repository: ref.Repository, Digest: image.Reference.Digest, Needed: integrations,
-	})
-	if err != nil {
-		v := report.Unread(ref.String(), names, err)
-		return v, resultCode(v.Results)
-	}
-	return report.NewVerification(ref, image.Reference.Digest, results), resultCode(results)
-}
-
-// resultCode is the exit code of one image: verified by one of the integrations,
-// else unknown if one could not be found out, else not verified.
-func resultCode(results []verify.Result) int {
-	is := func(status verify.Status) bool {
-		return slices.ContainsFunc(results, func(r verify.Result) bool { return r.Status == status })
-	}
-	switch {
-	case is(verify.Verified):
-		return exitOK
-	case is(verify.Unavailable), len(results) == 0:
-		return exitUnknown
-	}
-	return exitRefused
 }

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"vouchsafe/audit"
+	"vouchsafe/config"
+	"vouchsafe/internal/server"
+	"vouchsafe/policy"
+	"vouchsafe/upstream"
+)
+
+// gateway is a process that serves.
+type gateway struct {
+	stack   *stack
+	store   *config.Store
+	metrics *metrics
+	traces  *tracing
+	tokens  *tokenFile
+	// file is the audit file; nil when records go elsewhere.
+	file *audit.FileSink
+	log  *slog.Logger
+	// unkept says that audit records go to /dev/null.
+	unkept bool
+	// reload is what was wrong with the last reload; nil, or a nil inside, is
+	// nothing.
+	reload atomic.Pointer[error]
+	// serving is true from when all listeners are open.
+	serving atomic.Bool
+}
+
+// newGateway reads everything that the settings name, and opens no listener. No
+// registry is asked: a start works with all of them down.
+func (a *app) newGateway(ctx context.Context, settings config.Settings, m *metrics, log *slog.Logger) (_ *gateway, err error) {
+	g := &gateway{metrics: m, log: log, unkept: settings.Audit == config.AuditStdout && isNull(a.stdout)}
+	defer func() {
+		if err != nil {
+			g.close(ctx)
+		}
+	}()
+	if g.store, err = config.NewStore(config.LoadOptions{Settings: settings}, config.StoreConfig{Changed: g.changed, Log: log}); err != nil {
+		return nil, err
+	}
+	if g.tokens, err = readTokenFile(settings.ClientTokensFile, log); err != nil {
+		return nil, err
+	}
+	if g.traces, err = newTracing(ctx, a.environ, log); err != nil {
+		return nil, err
+	}
+	around, err := a.outside(settings, g)
+	if err != nil {
+		return nil, err
+	}
+	g.stack = newStack(g.store.Current, settings, around, m, log)
+	return g, nil
+}
+
+// outside opens what the stack has of the world around the process. The replica
+// is the name of the host, which in a pod is the pod's; without one records do
+// not name it.
+func (a *app) outside(settings config.Settings, g *gateway) (outside, error) {
+	egress, err := upstream.NewEgress(a.environ)
+	if err != nil {
+		return outside{}, err
+	}
+	around := outside{traces: g.traces, egress: egress}
+	if g.tokens != nil {
+		around.tokens = g.tokens.current
+	}
+	if host, err := os.Hostname(); err == nil {
+		around.replica = host
+	}
+	path, isFile := settings.AuditFile()
+	switch {
+	case isFile:
+		file, err := audit.NewFileSink(path)
+		if err != nil {
+			return outside{}, err
+		}
+		g.file, around.sink = file, file
+	case settings.Audit != config.AuditOff:
+		around.sink = audit.NewWriterSink(a.stdout)
+	}
+	return around, nil
+}
+
+// listen opens the listeners.
+func (g *gateway) listen(ctx context.Context, settings config.Settings, pprof bool) (*server.Group, error) {
+	registry := server.Endpoint{
+		Name: "registry", Addr: settings.Listen, Handler: g.traces.handler(newShedder(g.metrics.shed.Inc).handler(g.stack.handler)),
+		MaxConnections: settings.MaxConnections, MaxConnectionsPerAddress: settings.MaxConnectionsPerAddress,
+	}
+	if settings.TLSCertFile != "" {
+		registry.TLS = &server.Certificate{CertFile: settings.TLSCertFile, KeyFile: settings.TLSKeyFile, Reloaded: g.metrics.certificateReload}
+		g.metrics.certificateEnd = registry.TLS.NotAfter
+	}
+	var listeners *server.Group
+	ops := server.Endpoint{Name: "ops", Addr: settings.OpsListen, Last: true, Handler: g.ops(func() bool {
+		return g.serving.Load() && !listeners.Draining()
+	}, pprof)}
+	listeners, err := server.Listen(ctx, server.Config{
+		DrainDelay: settings.DrainDelay, DrainTimeout: settings.DrainTimeout,
+		Opened: g.metrics.connection, Refused: g.metrics.refused, Log: g.log,
+	}, registry, ops)
+	if err != nil {
+		return nil, err
+	}
+	g.started(ctx, listeners)
+	return listeners, nil
+}
+
+// ops answers health and metrics. A bad reload is shown and changes no status:
+// the gateway serves on with what it has.
+func (g *gateway) ops(ready func() bool, pprof bool) http.Handler {
+	return server.Ops(server.OpsConfig{
+		Started: g.serving.Load,
+		Ready:   ready,
+		Checks: []server.Check{
+			{Name: "configuration", Probe: func() error {
+				if err := g.reload.Load(); err != nil {
+					return *err
+				}
+				return nil
+			}},
+			{Name: "client-tokens", Probe: g.tokens.problem},
+		},
+		Metrics: promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
+		Pprof:   pprof,
+	})
+}
+
+// started says what is served, once.
+func (g *gateway) started(ctx context.Context, listeners *server.Group) {
+	snapshot := g.store.Current()
+	g.metrics.reload(nil)
+	_ = g.stack.records.Configuration(ctx, snapshot.Revision, "configuration in force at start")
+	g.log.InfoContext(ctx, "serving",
+		"registry", listeners.Addr("registry").String(), "ops", listeners.Addr("ops").String(),
+		"version", readVersion().Version, "revision", snapshot.Revision,
+		"policies", len(snapshot.Rules.Policies), "enforcing", enforcing(snapshot), "integrations", len(snapshot.Rules.Integrations),
+		"registries", len(snapshot.Registries))
+	g.warn(ctx, snapshot)
+	g.serving.Store(true)
+}
+
+// sayPlain warns of what a start may do and should not.
+func (g *gateway) sayPlain(ctx context.Context, settings config.Settings) {
+	if settings.PlainToOthers() {
+		g.log.WarnContext(ctx, "plain HTTP on an address that is not loopback: LISTEN "+settings.Listen)
+	}
+}
+
+// enforcing counts the policies that refuse.
+func enforcing(snapshot *config.Snapshot) int {
+	n := 0
+	for _, p := range snapshot.Rules.Policies {
+		if p.Behavior() == policy.InformAndEnforce {
+			n++
+		}
+	}
+	return n
+}
+
+// warn logs the remarks that did not keep the documents from loading, among them
+// that nothing is enforced, and that records are kept by nobody while something is.
+func (g *gateway) warn(ctx context.Context, snapshot *config.Snapshot) {
+	if g.unkept && enforcing(snapshot) > 0 {
+		g.log.WarnContext(ctx, "audit records go to "+os.DevNull+": stdout is closed or leads there")
+	}
+	for _, p := range snapshot.Warnings {
+		g.log.WarnContext(ctx, p.Message, "file", p.File, "line", p.Line, "path", p.Path, "hint", p.Hint)
+	}
+}
+
+// changed is called after each reload, good or bad.
+func (g *gateway) changed(snapshot *config.Snapshot, err error) {
+	ctx := context.Background()
+	g.metrics.reload(err)
+	g.reload.Store(&err)
+	message := "configuration in force"
+	if err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		message = "configuration refused, the last good one stays in force: " + first
+	}
+	// That it was not recorded is counted and logged by the audit log itself.
+	_ = g.stack.records.Configuration(ctx, snapshot.Revision, message)
+	if err == nil {
+		g.warn(ctx, snapshot)
+	}
+}
+
+// run serves until ctx ends, and follows what may change meanwhile.
+func (g *gateway) run(ctx context.Context, listeners *server.Group, hangup <-chan os.Signal) error {
+	following, end := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() {
+		if err := g.store.Watch(following); err != nil && following.Err() == nil {
+			g.log.ErrorContext(ctx, "documents are not followed", "error", err)
+		}
+	})
+	background.Go(func() { g.tokens.follow(following) })
+	background.Go(func() { g.hear(following, hangup) })
+	background.Go(func() { g.stack.again.Run(following) })
+	err := listeners.Serve(ctx)
+	end()
+	background.Wait()
+	if err != nil {
+		// By the log alone: stderr itself may be stuck.
+		g.log.ErrorContext(ctx, "ended by a failure", "error", err)
+		return &exitError{code: exitUnknown}
+	}
+	g.log.InfoContext(ctx, "ended")
+	return nil
+}
+
+// hear acts upon SIGHUP until ctx ends: the audit file is opened again, for
+// whoever rotates it, and the documents are read.
+func (g *gateway) hear(ctx context.Context, hangup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		g.log.InfoContext(ctx, "SIGHUP: reading the documents, opening the audit file again")
+		if g.file != nil {
+			if err := g.file.Reopen(); err != nil {
+				g.log.ErrorContext(ctx, "the audit file was not opened again, records go where they went", "error", err)
+			}
+		}
+		g.store.Reload()
+	}
+}
+
+// close gives back what the gateway holds. It is safe for one that was never
+// complete.
+func (g *gateway) close(ctx context.Context) {
+	if g.stack != nil {
+		g.stack.close()
+	}
+	if g.file != nil {
+		if err := g.file.Close(); err != nil {
+			g.log.ErrorContext(ctx, "the audit file was not closed", "error", err)
+		}
+	}
+	g.traces.close(ctx)
+}
