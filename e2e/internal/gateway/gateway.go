@@ -34,9 +34,10 @@ type Gateway struct {
 	cmd   *exec.Cmd
 }
 
-// Start writes the documents, by file name, and starts a gateway on them. It
+// Start writes the documents, by file name, and starts a gateway on them. env
+// holds further "NAME=value" lines, which win over those that are set here. It
 // returns when the gateway is ready; the end of the test ends it.
-func Start(tb testing.TB, documents map[string]string) *Gateway {
+func Start(tb testing.TB, documents map[string]string, env ...string) *Gateway {
 	tb.Helper()
 	g := &Gateway{
 		Host:      freeAddress(tb),
@@ -51,7 +52,9 @@ func Start(tb testing.TB, documents map[string]string) *Gateway {
 		"VOUCHSAFE_LISTEN="+g.Host,
 		"VOUCHSAFE_OPS_LISTEN="+g.Ops,
 		"VOUCHSAFE_LOG_FORMAT=json",
+		"VOUCHSAFE_DRAIN_DELAY=0s",
 	)
+	g.cmd.Env = append(g.cmd.Env, env...)
 	// A file, not a pipe that is read here: what is written is in it at once.
 	audit, err := os.Create(g.audit)
 	if err != nil {
@@ -67,7 +70,7 @@ func Start(tb testing.TB, documents map[string]string) *Gateway {
 		_ = g.cmd.Wait()
 		close(g.ended)
 	}()
-	tb.Cleanup(func() { g.stop(tb) })
+	tb.Cleanup(func() { g.Stop(tb) })
 	g.awaitReady(tb)
 	return g
 }
@@ -140,8 +143,9 @@ func (g *Gateway) awaitReady(tb testing.TB) {
 	g.Await(tb, "the gateway to be ready", g.Ready)
 }
 
-// stop asks the gateway to end, and demands that it does.
-func (g *Gateway) stop(tb testing.TB) {
+// Stop asks the gateway to end, and demands that it does.
+func (g *Gateway) Stop(tb testing.TB) {
+	tb.Helper()
 	if tb.Failed() {
 		tb.Logf("the gateway's log:\n%s", g.log)
 	}
