@@ -40,6 +40,8 @@ type request struct {
 	transport http.RoundTripper
 	// retries counts how often it was sent again, all hops together.
 	retries int
+	// waited is how long it waited for the ends of pauses, all hops together.
+	waited time.Duration
 }
 
 // follow sends q, hop by hop, until an answer is no redirect. Each hop has the
@@ -47,7 +49,7 @@ type request struct {
 // when scheme, host or port change, and never comes back, also when a later hop
 // is at the first origin again. The caller ends the answer.
 func (d door) follow(ctx context.Context, q *request) (*answer, error) {
-	q.retries = 0
+	q.retries, q.waited = 0, 0
 	if d.client.tracer == nil {
 		return d.hops(ctx, q)
 	}

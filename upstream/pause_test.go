@@ -104,7 +104,8 @@ func TestPauses(t *testing.T) {
 		{"two are", []http.HandlerFunc{busy(429, "2"), ok}, 2, []time.Duration{2 * second}, 0},
 		{"three are not", []http.HandlerFunc{busy(429, "3"), ok}, 1, nil, 3 * second},
 		{"a day is half a minute", []http.HandlerFunc{busy(429, "86400"), ok}, 1, nil, 30 * second},
-		{"nothing said is a second, then two, then four", []http.HandlerFunc{busy(429)}, 3, []time.Duration{second, 2 * second}, 4 * second},
+		{"nothing said is a second, then two, which with it is too long", []http.HandlerFunc{busy(429)}, 2, []time.Duration{second}, 2 * second},
+		{"two, and two again, are too long together", []http.HandlerFunc{busy(429, "2")}, 2, []time.Duration{2 * second}, 2 * second},
 		{"nonsense is nothing said", []http.HandlerFunc{busy(429, "soon"), ok}, 2, []time.Duration{second}, 0},
 		{"a second for ever", []http.HandlerFunc{busy(429, "1")}, 3, []time.Duration{second, second}, second},
 		{"503 that says when", []http.HandlerFunc{busy(503, "1"), ok}, 2, []time.Duration{second}, 0},
@@ -194,7 +195,7 @@ func TestPausesWithoutATimeDouble(t *testing.T) {
 	})
 	c := newClock()
 	client := openWith(t, s.host(), s.spec(), nil, c.config())
-	for _, want := range []time.Duration{4, 8, 16, 30, 30} {
+	for _, want := range []time.Duration{2, 4, 8, 16, 30} {
 		_, err := client.GetManifest(t.Context(), s.image())
 		wantBusy(t, err, want*time.Second)
 		c.advance(want * time.Second)
@@ -206,7 +207,7 @@ func TestPausesWithoutATimeDouble(t *testing.T) {
 	}
 	open.Store(false)
 	_, err := client.GetManifest(t.Context(), s.image())
-	wantBusy(t, err, 4*time.Second)
+	wantBusy(t, err, 2*time.Second)
 }
 
 func TestManyAnswersToRequestsThatWereUnderWayAreOnePause(t *testing.T) {

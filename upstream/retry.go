@@ -21,8 +21,9 @@ const (
 	firstBackoff = 100 * time.Millisecond
 	// leastTry is what must be left of the deadline behind a pause.
 	leastTry = 100 * time.Millisecond
-	// longestWait is how long a caller waits for the end of a host's pause. Who
-	// would wait longer is told to come again.
+	// longestWait is how long a request waits for the ends of hosts' pauses, all of
+	// them together: a blob has no deadline, and its client must hear the truth
+	// before its time-out. Who would wait longer is told to come again.
 	longestWait = 2 * time.Second
 	// maxTurns bounds how often one attempt waits for a pause that goes on.
 	maxTurns = 3
@@ -55,7 +56,7 @@ func (d door) hop(t attempt) (*answer, error) {
 				// inTurn does the waiting, for this caller as for all.
 				wait = 0
 			}
-			if !a.mayPass() || !t.again(max(wait, a.later)) {
+			if !a.mayPass() || t.request.waited+a.later > longestWait || !t.again(max(wait, a.later)) {
 				return a, nil
 			}
 			a.skim()
@@ -76,9 +77,10 @@ func (d door) inTurn(t attempt) error {
 		if left == 0 {
 			return nil
 		}
-		if left > longestWait || turn == maxTurns || !leaves(t.running, left) {
+		if t.request.waited+left > longestWait || turn == maxTurns || !leaves(t.running, left) {
 			return later429(t.request.what, left)
 		}
+		t.request.waited += left
 		if err := d.client.sleep(t.running, left+d.client.chance(spread)); err != nil {
 			return t.failure(reasonConnect, err)
 		}
