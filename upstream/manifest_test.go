@@ -3,11 +3,14 @@ package upstream_test
 import (
 	"crypto/sha512"
 	"encoding/hex"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"vouchsafe/oci"
 )
@@ -104,6 +107,11 @@ func raw(answer string) http.HandlerFunc {
 			return
 		}
 		_, _ = conn.Write([]byte(answer))
+		// The other side ends it: a kernel that is short of memory resets sockets
+		// that nobody holds any more, with what was not read yet.
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, _ = io.Copy(io.Discard, conn)
 		_ = conn.Close()
 	}
 }
