@@ -6,10 +6,13 @@ export GOFLAGS = -trimpath -buildvcs=false
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := build
-.PHONY: build test e2e lint fmt vet tidy fuzz bench cover check demo tools packages
+.PHONY: build image test e2e lint fmt vet tidy fuzz bench cover check demo tools packages
 
 build: ## bin/vouchsafe
 	go build -buildvcs=auto -o bin/vouchsafe ./cmd/vouchsafe
+
+image: ## bin/image: the container image as an OCI layout, for amd64 and arm64, without an engine
+	cd e2e && go run ./image -o ../bin/image
 
 demo: ## signed images let through, others refused; make demo ARGS=--script ends by itself
 	go run ./cmd/vouchsafe demo $(ARGS)
@@ -19,8 +22,8 @@ test: packages ## the tests of the product, then those with the real programs ar
 	go test -count=1 -run Memory ./verify ./upstream ./content
 	$(MAKE) --no-print-directory e2e
 
-e2e: packages ## distribution, cosign, crane and containerd against the real binary
-	cd e2e && go test -count=1 -timeout 20m ./...
+e2e: packages ## the real programs against the real binary, one package after the other: they share the kernel's memory for sockets
+	cd e2e && go test -count=1 -p 1 -timeout 20m ./...
 
 lint: ## the linters and formatters of .golangci.yml
 	linter=$$(e2e/tools.sh golangci-lint) && $$linter run ./... && cd e2e && $$linter run ./...
@@ -47,7 +50,7 @@ check: ## all that continuous integration runs, each part with its time
 	@for part in tools lint vet tidy test; do echo "== $$part" && begun=$$(date +%s) && $(MAKE) --no-print-directory $$part && echo "== $$part took $$(($$(date +%s) - begun)) s" || exit 1; done
 
 tools: ## build the pinned tools that are missing
-	e2e/tools.sh golangci-lint cosign2 cosign3
+	e2e/tools.sh golangci-lint cosign2 cosign3 containerd2
 
 packages: ## as root on Debian, install what the tests need; else say what is missing
 	@e2e/packages.sh

@@ -171,7 +171,7 @@ func TestCanarySecret(t *testing.T) {
 	g.Await(t, "the broken file of tokens to be told", func() bool { return strings.Contains(g.Log(), filepath.Base(tokens)) })
 	c.checkAbsent(t, "the metrics", g.Metrics(t))
 	for _, page := range []string{"/readyz?verbose", "/livez", "/startupz", "/debug/vars", "/debug/pprof/cmdline"} {
-		response, err := http.Get("http://" + g.Ops + page) //nolint:noctx // loopback, and go test's own time limit holds
+		response, err := http.Get("http://" + g.Ops + page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,11 +218,11 @@ func checkSilentCrash(t *testing.T, g *gateway.Gateway, c *canaries, folder stri
 // say sends a GET and returns all of the answer, its headers included.
 func say(tb testing.TB, g *gateway.Gateway, path, authorization string) string {
 	tb.Helper()
-	conn, err := net.Dial("tcp", g.Host) //nolint:noctx // loopback
+	conn, err := net.Dial("tcp", g.Host)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // it was read to its end
+	defer conn.Close()
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: gateway\r\nAuthorization: %s\r\nConnection: close\r\n\r\n", path, authorization)
 	if err != nil {
 		tb.Fatal(err)

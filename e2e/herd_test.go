@@ -132,7 +132,7 @@ func (o *slowOrigin) config() string {
 
 // fetch wants a 200 whose bytes have the digest, if one is given.
 func fetch(client *http.Client, method, url, digest string) error {
-	request, err := http.NewRequest(method, url, nil) //nolint:noctx // loopback, and go test's own time limit holds
+	request, err := http.NewRequest(method, url, nil)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func fetch(client *http.Client, method, url, digest string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	defer response.Body.Close()
 	hash := sha256.New()
 	if _, err := io.Copy(hash, response.Body); err != nil {
 		return fmt.Errorf("%s %s: %w", method, url, err)
@@ -302,11 +302,11 @@ func TestConnectionsOverTheCapAreTold(t *testing.T) {
 	o := newSlowOrigin(t, 1<<10)
 	g := gateway.Start(t, informing(t, o.host), "VOUCHSAFE_MAX_CONNECTIONS=20", "VOUCHSAFE_MAX_CONNECTIONS_PER_ADDRESS=10")
 	ping := func(address string) (int, string) {
-		response, err := from(t, address).Get("http://" + g.Host + "/v2/") //nolint:noctx // it has a time-out
+		response, err := from(t, address).Get("http://" + g.Host + "/v2/")
 		if err != nil {
 			return 0, err.Error()
 		}
-		defer response.Body.Close() //nolint:errcheck // nothing of it is read
+		defer response.Body.Close()
 		return response.StatusCode, response.Header.Get("Retry-After")
 	}
 	connect(t, g.Host, "127.0.0.3", "GET /v2/ HTTP/1.1\r\n", 10)
@@ -330,7 +330,7 @@ func TestConnectionsOverTheCapAreTold(t *testing.T) {
 // readFile reads a file of the test's own.
 func readFile(tb testing.TB, name string) string {
 	tb.Helper()
-	b, err := os.ReadFile(name) //nolint:gosec // the test made it
+	b, err := os.ReadFile(name)
 	if err != nil {
 		tb.Fatal(err)
 	}

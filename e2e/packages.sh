@@ -9,6 +9,11 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 # The node of the end-to-end tests. It is started on folders of its own.
 command -v containerd >/dev/null || missing+=(containerd)
 command -v runc >/dev/null || missing+=(runc)
+# The other clients; Podman also runs the container image.
+command -v skopeo >/dev/null || missing+=(skopeo)
+command -v podman >/dev/null || missing+=(podman)
+# What the container image has of the web's certificate authorities.
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
 # Watches what files the gateway touches.
 command -v strace >/dev/null || missing+=(strace)
 if [ ${#missing[@]} = 0 ]; then
@@ -25,4 +30,4 @@ if ! command -v gcc >/dev/null; then
 	echo "the tests run with the race detector, which needs a C compiler: install gcc" >&2
 	exit 1
 fi
-echo "without containerd and runc the tests with a real node are skipped (or fail, as root)" >&2
+echo "without containerd, runc and podman the tests with a real node are skipped (or fail, as root); without skopeo and ca-certificates those of the clients fail" >&2

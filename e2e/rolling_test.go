@@ -28,7 +28,7 @@ type balancer struct {
 
 func newBalancer(tb testing.TB, members ...*gateway.Gateway) *balancer {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // the cleanup below closes it
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -99,16 +99,16 @@ func (b *balancer) pick() *gateway.Gateway {
 }
 
 func (b *balancer) carry(conn net.Conn) {
-	defer conn.Close() //nolint:errcheck // the other side has what it wanted
+	defer conn.Close()
 	member := b.pick()
 	if member == nil {
 		return
 	}
-	upstream, err := net.Dial("tcp", member.Host) //nolint:noctx // loopback
+	upstream, err := net.Dial("tcp", member.Host)
 	if err != nil {
 		return
 	}
-	defer upstream.Close() //nolint:errcheck // as above
+	defer upstream.Close()
 	go func() {
 		_, _ = io.Copy(upstream, conn)
 		_ = upstream.(*net.TCPConn).CloseWrite()

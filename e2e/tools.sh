@@ -7,24 +7,33 @@ set -euo pipefail
 
 cache=${TOOLS_CACHE:-$HOME/.cache/vouchsafe}/bin
 for name in "$@"; do
+	beside='' flags=()
 	case $name in
 	cosign2) package=github.com/sigstore/cosign/v2/cmd/cosign version=v2.6.5 ;;
 	cosign3) package=github.com/sigstore/cosign/v3/cmd/cosign version=v3.1.3 ;;
 	# Brings its formatters with it: gofumpt v0.12.0 and gci v0.13.7.
 	golangci-lint) package=github.com/golangci/golangci-lint/v2/cmd/golangci-lint version=v2.15.0 ;;
-	*) echo "tools.sh: no tool named $name; there are cosign2, cosign3 and golangci-lint" >&2; exit 2 ;;
+	# The daemon, with its shim beside it: a folder to put in front of PATH. The
+	# tags leave out what needs C or a file system that no test has.
+	containerd2)
+		package=github.com/containerd/containerd/v2/cmd/containerd version=v2.4.2
+		beside=github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2
+		flags=(-tags=no_btrfs,no_devmapper,no_zfs -ldflags="-s -w") ;;
+	*) echo "tools.sh: no tool named $name; there are containerd2, cosign2, cosign3 and golangci-lint" >&2; exit 2 ;;
 	esac
 	binary=${package##*/}
 	path=$cache/$binary-$version/$binary
 	if [ ! -x "$path" ]; then
 		echo "building $binary $version into $cache (some minutes, once)" >&2
-		mkdir -p "$cache"
+		mkdir -p "$cache" "${path%/*}"
 		build=$(mktemp -d "$cache/.build.XXXXXX")
 		trap 'rm -rf "$build"' EXIT
-		GOBIN=$build CGO_ENABLED=0 GOFLAGS=-trimpath go install "$package@$version" >&2
-		mkdir -p "${path%/*}"
-		# Renamed into place, so that a build that was cut short is never taken for a tool.
-		mv "$build/$binary" "$path"
+		for each in $beside $package; do
+			GOBIN=$build CGO_ENABLED=0 GOFLAGS=-trimpath go install "${flags[@]}" "$each@$version" >&2
+			# Renamed into place, the tool itself last, so that a build that was cut
+			# short is never taken for a tool.
+			mv "$build/${each##*/}" "${path%/*}/"
+		done
 		rm -rf "$build"
 	fi
 	echo "$path"
