@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"vouchsafe/oci"
 )
@@ -86,11 +87,13 @@ func (r *reader) await(n int) (*piece, []byte, error) {
 		switch {
 		case r.closed:
 			return nil, nil, errClosed
+		case r.behind && r.finished():
+			return nil, nil, io.EOF // nothing is left to ask for
 		case r.behind:
 			return nil, nil, nil
 		case s.ended && s.err != nil:
 			return nil, nil, s.err
-		case r.end >= 0 && r.at >= r.end:
+		case r.finished():
 			return nil, nil, io.EOF
 		case r.at < s.given:
 			p := s.pieces[(r.at-s.start)/b.piece]
@@ -118,12 +121,16 @@ func (r *reader) await(n int) (*piece, []byte, error) {
 	}
 }
 
+// finished reports whether a part has been read to its end.
+func (r *reader) finished() bool { return r.end >= 0 && r.at >= r.end }
+
 // took moves the reader on and lets go of the piece.
 func (r *reader) took(p *piece, n int) {
 	b, s := r.blobs, r.stream
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r.at += int64(n)
+	s.moved = time.Now()
 	if r.at > s.fastest {
 		s.fastest = r.at
 		b.wakeFetch(s)

@@ -78,9 +78,13 @@ type Blobs struct {
 	// one that has waited longest in front.
 	read map[*stream]struct{}
 	idle list.List
+	// attended counts by registry the streams of read.
+	attended map[string]int
+	// apart counts the readers of blobs that are not shared for want of room.
+	apart map[place]int
 	// running counts by registry the fetches that have not ended.
 	running map[string]int
-	// waiting are the streams whose fetch waits for memory or a reader.
+	// waiting are the streams whose fetch waits for memory.
 	waiting map[*stream]struct{}
 	// used is how much of the buffer is taken, of how much of that is of one
 	// registry.
@@ -112,6 +116,8 @@ func NewBlobs(up BlobUpstream, cfg BlobsConfig) *Blobs {
 		streams:  map[place]*stream{},
 		read:     map[*stream]struct{}{},
 		running:  map[string]int{},
+		attended: map[string]int{},
+		apart:    map[place]int{},
 		waiting:  map[*stream]struct{}{},
 		of:       map[string]int64{},
 	}
@@ -143,7 +149,7 @@ func (b *Blobs) OpenBlob(ctx context.Context, repository oci.Repository, digest 
 	r, outcome := b.join(ctx, at)
 	b.cfg.Observe(outcome)
 	if r == nil {
-		return b.upstream.OpenBlob(ctx, repository, digest, "")
+		return b.openApart(ctx, at)
 	}
 	select {
 	case <-r.stream.opened:

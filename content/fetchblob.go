@@ -72,11 +72,8 @@ func (b *Blobs) end(s *stream, err error) {
 	s.ended, s.err = true, err
 	s.cancel(nil)
 	s.cancel = func(error) {} // what it knew of the first caller is not kept
-	registry := s.registry()
-	if b.running[registry]--; b.running[registry] == 0 {
-		delete(b.running, registry)
-	}
-	b.charge(registry, -s.reserved)
+	b.over(s)
+	b.charge(s.registry(), -s.reserved)
 	s.reserved = 0
 	delete(b.waiting, s)
 	if !s.open {
@@ -178,37 +175,56 @@ func (b *Blobs) grow(ctx context.Context, s *stream, filled int64, running hash.
 		return nil, blobTrouble("digest_mismatch", "the registry sent more than it announced")
 	}
 	for !s.gone {
-		if b.takePiece(s, filled, size) {
+		wanted := b.wanted(s, filled, size)
+		if wanted && b.takePiece(s, filled, size) {
 			p := &piece{from: filled, buf: b.buffer(size), state: state, pins: 1}
 			s.pieces = append(s.pieces, p)
 			return p, nil
 		}
-		room := make(chan struct{})
-		s.room = room
-		b.waiting[s] = struct{}{}
-		b.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-		}
-		b.mu.Lock()
+		b.awaitRoom(ctx, s, wanted)
 	}
 	return nil, fmt.Errorf("fetch blob: %w", context.Canceled)
 }
 
-// takePiece charges the next piece if it may come now.
-func (b *Blobs) takePiece(s *stream, filled, size int64) bool {
-	unread := filled - s.fastest
-	if unread > 0 && unread+size > b.ahead(s.registry()) {
-		return false
+// awaitRoom waits until a reader of s moves or, when it waits for memory, until
+// there is some, or until another blob may count as stalled.
+func (b *Blobs) awaitRoom(ctx context.Context, s *stream, memory bool) {
+	room := make(chan struct{})
+	s.room = room
+	var again <-chan time.Time
+	if memory {
+		b.waiting[s] = struct{}{}
+		again = time.After(stallsAfter)
 	}
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	select {
+	case <-room:
+	case <-again:
+	case <-ctx.Done():
+	}
+}
+
+// wanted reports whether the fastest reader is near enough for the next piece.
+func (b *Blobs) wanted(s *stream, filled, size int64) bool {
+	unread := filled - s.fastest
+	return unread <= 0 || unread+size <= b.ahead(s.registry())
+}
+
+// takePiece charges the next piece if there is room for it.
+func (b *Blobs) takePiece(s *stream, filled, size int64) bool {
 	if s.reserved > 0 {
 		rest := s.reserved - size
 		s.reserved = 0
 		b.charge(s.registry(), -rest)
 		return true
 	}
-	if !b.makeRoom(s.registry(), size) {
+	// What is read ahead is worth no other blob's being fetched twice.
+	force := byForce
+	if filled > s.fastest {
+		force = gently
+	}
+	if !b.makeRoom(s.registry(), size, force) {
 		return false
 	}
 	b.charge(s.registry(), size)

@@ -34,7 +34,7 @@ func TestWhatIsNotSpared(t *testing.T) {
 	evict := func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.evict("other.test", piece)
+		return b.evict("other.test", piece, byForce)
 	}
 	first, got, err := r.await(piece)
 	if err != nil {

@@ -30,11 +30,15 @@ type stream struct {
 	// position of the foremost.
 	readers map[*reader]struct{}
 	fastest int64
+	// moved is when a reader last came or took something.
+	moved time.Time
 	// reserved is memory that is the first piece's.
 	reserved int64
 	// ended is true when the fetch is over; with a nil err the blob is proven.
 	ended bool
 	err   error
+	// over is true when the fetch does not count as running any more.
+	over bool
 	// gone is true when nothing of the stream is in memory any more.
 	gone bool
 	// changed is closed when there is more to read, room when the fetch may look
@@ -75,9 +79,7 @@ func (b *Blobs) join(ctx context.Context, at place) (*reader, string) {
 	if s != nil {
 		outcome = "late"
 	}
-	// What the fetches of one registry hold that cannot be taken from them is
-	// less than half: an eighth in all ahead of their readers, and a piece each.
-	if int64(b.running[registry]) >= b.cfg.Buffer*3/8/b.piece || !b.makeRoom(registry, b.piece+blobOverhead) {
+	if !b.slot(at) || !b.makeRoom(registry, b.piece+blobOverhead, byForce) {
 		return nil, "unshared"
 	}
 	b.charge(registry, b.piece+blobOverhead)
@@ -113,8 +115,12 @@ func (b *Blobs) enter(ctx context.Context, s *stream, first, end int64) *reader 
 		s.since, s.expire = nil, nil
 	}
 	s.readers[r] = struct{}{}
-	b.read[s] = struct{}{}
-	s.fastest = max(s.fastest, first)
+	b.attend(s)
+	s.moved = time.Now()
+	if first > s.fastest {
+		s.fastest = first
+		b.wakeFetch(s)
+	}
 	return r
 }
 
@@ -131,7 +137,7 @@ func (b *Blobs) leave(r *reader) {
 		b.measure(s, r)
 	case s.gone:
 	case s.ended && s.start == 0:
-		delete(b.read, s)
+		b.unattend(s)
 		s.since = b.idle.PushBack(s)
 		s.expire = time.AfterFunc(keepIdle, func() { b.expired(s) })
 	default:
@@ -169,7 +175,7 @@ func (b *Blobs) forget(s *stream) {
 	if b.streams[s.at] == s {
 		delete(b.streams, s.at)
 	}
-	delete(b.read, s)
+	b.unattend(s)
 	if s.since != nil {
 		b.idle.Remove(s.since)
 		s.expire.Stop()

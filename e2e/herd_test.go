@@ -272,7 +272,7 @@ func TestSlowLoris(t *testing.T) {
 				text = "GET /v2/docker.io/acme/herd/blobs/" + o.layer + " HTTP/1.1\r\nHost: gateway\r\n\r\n"
 			}
 			connect(t, g.Host, "127.0.0.3", text, attackers)
-			most := 0
+			most, pulling := 0, time.Now()
 			const pulls = 100
 			for n := range pulls {
 				begin := time.Now()
@@ -284,9 +284,14 @@ func TestSlowLoris(t *testing.T) {
 					t.Logf("pull %d took %s", n, time.Since(begin).Round(time.Millisecond))
 				}
 			}
+			took, fetches := time.Since(pulling), o.got("blobs/"+o.layer)
 			peak := g.Memory(t).Peak
-			t.Logf("%d attackers: %d of %d pulls good, descriptors %d → %d, memory %d → %d MiB",
-				attackers, pulls, pulls, before, most, atRest>>20, peak>>20)
+			t.Logf("%d attackers: %d of %d pulls good in %s, the layer fetched %d times, descriptors %d → %d, memory %d → %d MiB",
+				attackers, pulls, pulls, took.Round(time.Millisecond), fetches, before, most, atRest>>20, peak>>20)
+			// The window has room for it, whoever reads it or does not.
+			if fetches != 1 {
+				t.Errorf("the layer was fetched %d times upstream, want once", fetches)
+			}
 			// 1,500 of the attackers are let in, and 256 more may be being refused.
 			if bound := before + 1500 + 256 + 50; most > bound {
 				t.Errorf("%d descriptors, want at most %d", most, bound)

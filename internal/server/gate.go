@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,6 +58,8 @@ type guest struct {
 	*net.TCPConn
 	gate *gate
 	from netip.Prefix
+	// stalled is true once a write was not taken in time.
+	stalled atomic.Bool
 	// Guarded by gate.mu. The elements are of gate.idle and of the peer's, nil
 	// while a request runs or none has come.
 	left               bool
@@ -84,6 +87,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			_ = accepted.Close() // Listen opens TCP alone.
 			continue
 		}
+		boundUnsent(tcp)
 		c := &guest{TCPConn: tcp, gate: g, from: networkOf(tcp.RemoteAddr())}
 		instead, reason := g.admit(c, time.Now())
 		if reason != "" {
@@ -203,6 +207,7 @@ func (g *gate) open() int {
 
 // Close implements [net.Conn]. Its place is free only when its descriptor is.
 func (c *guest) Close() error {
+	c.abandon()
 	err := c.TCPConn.Close()
 	c.gate.mu.Lock()
 	was := c.gate.forget(c)
