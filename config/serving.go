@@ -26,7 +26,7 @@ func (s Settings) CheckExposure(snapshot *Snapshot) error {
 // CheckAudit reports policies that enforce while no record is kept: [Problems],
 // or nil. It holds for processes that serve.
 func (s Settings) CheckAudit(snapshot *Snapshot) error {
-	if s.Audit != AuditOff || s.InformOnly {
+	if s.Audit != AuditOff {
 		return nil
 	}
 	var problems Problems

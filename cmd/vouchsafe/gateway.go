@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -33,6 +35,8 @@ type gateway struct {
 	// reload is what was wrong with the last reload; nil, or a nil inside, is
 	// nothing.
 	reload atomic.Pointer[error]
+	// certificate is the same of the certificate of LISTEN.
+	certificate atomic.Pointer[error]
 	// serving is true from when all listeners are open.
 	serving atomic.Bool
 }
@@ -41,6 +45,9 @@ type gateway struct {
 // registry is asked: a start works with all of them down.
 func (a *app) newGateway(ctx context.Context, settings config.Settings, m *metrics, log *slog.Logger) (_ *gateway, err error) {
 	g := &gateway{metrics: m, log: log, unkept: settings.Audit == config.AuditStdout && isNull(a.stdout)}
+	if path, isFile := settings.AuditFile(); isFile {
+		g.unkept = path == os.DevNull
+	}
 	defer func() {
 		if err != nil {
 			g.close(ctx)
@@ -99,7 +106,7 @@ func (g *gateway) listen(ctx context.Context, settings config.Settings, pprof bo
 		MaxConnections: settings.MaxConnections, MaxConnectionsPerAddress: settings.MaxConnectionsPerAddress,
 	}
 	if settings.TLSCertFile != "" {
-		registry.TLS = &server.Certificate{CertFile: settings.TLSCertFile, KeyFile: settings.TLSKeyFile, Reloaded: g.metrics.certificateReload}
+		registry.TLS = &server.Certificate{CertFile: settings.TLSCertFile, KeyFile: settings.TLSKeyFile, Reloaded: g.certificateReloaded}
 		g.metrics.certificateEnd = registry.TLS.NotAfter
 	}
 	var listeners *server.Group
@@ -131,6 +138,7 @@ func (g *gateway) ops(ready func() bool, pprof bool) http.Handler {
 				return nil
 			}},
 			{Name: "client-tokens", Probe: g.tokens.problem},
+			{Name: "certificate", Probe: g.certificateProblem},
 		},
 		Metrics: promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
 		Pprof:   pprof,
@@ -158,6 +166,23 @@ func (g *gateway) sayPlain(ctx context.Context, settings config.Settings) {
 	}
 }
 
+// certificateReloaded is called after each change of the certificate's files.
+func (g *gateway) certificateReloaded(err error) {
+	g.certificate.Store(&err)
+	g.metrics.certificateReload(err)
+}
+
+// certificateProblem says what is wrong with the certificate of LISTEN.
+func (g *gateway) certificateProblem() error {
+	if err := g.certificate.Load(); err != nil && *err != nil {
+		return *err
+	}
+	if end := g.metrics.certificateEnd; end != nil && time.Now().After(end()) {
+		return fmt.Errorf("it ended at %s", end().UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // enforcing counts the policies that refuse.
 func enforcing(snapshot *config.Snapshot) int {
 	n := 0
@@ -173,7 +198,7 @@ func enforcing(snapshot *config.Snapshot) int {
 // that nothing is enforced, and that records are kept by nobody while something is.
 func (g *gateway) warn(ctx context.Context, snapshot *config.Snapshot) {
 	if g.unkept && enforcing(snapshot) > 0 {
-		g.log.WarnContext(ctx, "audit records go to "+os.DevNull+": stdout is closed or leads there")
+		g.log.WarnContext(ctx, "audit records go to "+os.DevNull+", where nobody keeps them")
 	}
 	for _, p := range snapshot.Warnings {
 		g.log.WarnContext(ctx, p.Message, "file", p.File, "line", p.Line, "path", p.Path, "hint", p.Hint)

@@ -22,7 +22,11 @@ import (
 	"vouchsafe/oci"
 	"vouchsafe/policy"
 	"vouchsafe/proxy"
+	"vouchsafe/upstream"
 )
+
+// traceTimeout bounds one export.
+const traceTimeout = 10 * time.Second
 
 // traceFlush is how long the end of the program waits for spans.
 const traceFlush = 2 * time.Second
@@ -46,7 +50,8 @@ func newTracing(ctx context.Context, environ []string, log *slog.Logger) (*traci
 	if protocol == "grpc" {
 		exporter, err = otlptracegrpc.New(ctx)
 	} else {
-		exporter, err = otlptracehttp.New(ctx)
+		// The operator's headers go where the operator said, not where that leads.
+		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithHTTPClient(upstream.NewOperatorClient(traceTimeout)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("OpenTelemetry: %w", err)

@@ -39,6 +39,10 @@ type Layout struct {
 // Open reads the index of the layout in dir. The error says what is wrong with
 // it; Close ends the use of the folder.
 func Open(dir string) (*Layout, error) {
+	// Looked at first: a pipe that nobody writes to would never open.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("open layout %s: not a folder", dir)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open layout: %w", err)
@@ -102,16 +106,21 @@ func (l *Layout) Entries() []Entry {
 // Find returns the digest that ref names here: its digest when it has one; else
 // that of the entry of its whole name or of its tag. A layout with one entry that
 // nobody named, signatures left out, holds what it is called by whoever asks. The
-// error is CodeManifestUnknown.
+// error is CodeManifestUnknown, or CodeManifestInvalid for a name of two images:
+// which one another program would take is not known.
 func (l *Layout) Find(ref oci.Reference) (oci.Digest, error) {
 	if !ref.Digest.IsZero() {
 		return ref.Digest, nil
 	}
 	unnamed := []oci.Digest{}
+	var named oci.Digest
 	for _, d := range l.entries {
 		name := d.Annotations[nameNote]
 		if names(name, ref) {
-			return d.Digest, nil
+			if !named.IsZero() && named != d.Digest {
+				return oci.Digest{}, &oci.Error{Code: oci.CodeManifestInvalid, Message: fmt.Sprintf("the layout lists two images of the name %s", ref)}
+			}
+			named = d.Digest
 		}
 		kind := d.Annotations[kindNote]
 		if signature := strings.HasPrefix(kind, kindPrefix) && !strings.HasPrefix(kind, kindPrefix+"image"); !signature {
@@ -121,7 +130,10 @@ func (l *Layout) Find(ref oci.Reference) (oci.Digest, error) {
 			}
 		}
 	}
-	if len(unnamed) == 1 {
+	switch {
+	case !named.IsZero():
+		return named, nil
+	case len(unnamed) == 1:
 		return unnamed[0], nil
 	}
 	return oci.Digest{}, &oci.Error{Code: oci.CodeManifestUnknown, Message: fmt.Sprintf("the layout lists nothing of the name %s", ref)}

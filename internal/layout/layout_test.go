@@ -372,3 +372,47 @@ func TestTooManyBlobsAreCutAndThatIsSaid(t *testing.T) {
 		t.Errorf("got %+v, %v, want it cut", found, err)
 	}
 }
+
+func TestANameOfTwoImagesIsNoName(t *testing.T) {
+	dir := t.TempDir()
+	entry := func(seed string) string {
+		return `{"mediaType":"` + oci.MediaTypeImageManifest + `","digest":"` + oci.SHA256([]byte(seed)).String() +
+			`","size":1,"annotations":{"org.opencontainers.image.ref.name":"v1"}}`
+	}
+	write := func(entries string) {
+		t.Helper()
+		text := `{"schemaVersion":2,"mediaType":"` + oci.MediaTypeImageIndex + `","manifests":[` + entries + `]}`
+		if err := os.WriteFile(filepath.Join(dir, "index.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ref := oci.Reference{Repository: oci.Repository{Registry: "docker.io", Path: "acme/api"}, Tag: "v1"}
+	write(entry("a") + "," + entry("a"))
+	l, err := layout.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := l.Find(ref); err != nil || got != oci.SHA256([]byte("a")) {
+		t.Errorf("one image listed twice: got %s, %v", got, err)
+	}
+	_ = l.Close()
+	write(entry("a") + "," + entry("b"))
+	if l, err = layout.Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got, err := l.Find(ref); oci.CodeOf(err) != oci.CodeManifestInvalid {
+		t.Errorf("got %s, %v, want an invalid layout", got, err)
+	}
+}
+
+func TestAPipeIsNoLayout(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := layout.Open(pipe); err == nil {
+		_ = l.Close()
+		t.Error("a pipe was opened")
+	}
+}
