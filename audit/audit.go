@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"vouchsafe/oci"
@@ -61,6 +62,9 @@ type Log struct {
 	next policy.Decider
 	sink Sink
 	cfg  Config
+	// failure is why the last record was not written; nil, or a nil inside, is
+	// that it was.
+	failure atomic.Pointer[error]
 }
 
 var _ policy.Decider = (*Log)(nil)
@@ -138,6 +142,14 @@ func (l *Log) Record(ctx context.Context, request policy.Request, d policy.Decis
 	return err
 }
 
+// Problem returns why the last record could not be written, nil when it was.
+func (l *Log) Problem() error {
+	if err := l.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // settle records a decision and returns what may be answered.
 func (l *Log) settle(ctx context.Context, request policy.Request, d policy.Decision, err error) (policy.Decision, error) {
 	if err != nil && d.Verdict.Served() {
@@ -165,7 +177,13 @@ func (l *Log) settle(ctx context.Context, request policy.Request, d policy.Decis
 
 // write tries the sink once, or until it takes the line or the time is over. A
 // client that leaves does not stop it: the decision was made and is recorded.
-func (l *Log) write(ctx context.Context, line []byte, again bool) error {
+func (l *Log) write(ctx context.Context, line []byte, again bool) (failure error) {
+	defer func() {
+		// Nothing is stored for the usual record behind a good one.
+		if failure != nil || l.Problem() != nil {
+			l.failure.Store(&failure)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Retry)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {

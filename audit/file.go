@@ -33,7 +33,9 @@ type FileSink struct {
 	current *os.File
 	// next is a file that was opened anew and takes the next line; nil when there
 	// is none. A channel would make Reopen wait for a disk that hangs.
-	next   atomic.Pointer[os.File]
+	next atomic.Pointer[os.File]
+	// opened is what the file that was opened last is, to be found at path.
+	opened atomic.Pointer[fs.FileInfo]
 	closed atomic.Bool
 }
 
@@ -49,6 +51,7 @@ func NewFileSink(path string) (*FileSink, error) {
 		return nil, err
 	}
 	s := &FileSink{path: path, current: file}
+	s.note(file)
 	s.lines = NewWriterSink(lastOpened{s})
 	s.lines.torn = endsInsideLine(path)
 	s.lines.before = s.take
@@ -74,6 +77,7 @@ func (s *FileSink) Reopen() error {
 	if err != nil {
 		return err
 	}
+	s.note(file)
 	if unused := s.next.Swap(file); unused != nil {
 		_ = unused.Close() // nothing was written to it
 	}
@@ -84,6 +88,25 @@ func (s *FileSink) Reopen() error {
 	default:
 	}
 	return nil
+}
+
+// note remembers what file is. A file that says nothing of itself is not missed.
+func (s *FileSink) note(file *os.File) {
+	if info, err := file.Stat(); err == nil {
+		s.opened.Store(&info)
+	}
+}
+
+// Moved reports whether the path names another file than the one that takes lines,
+// or none: it was moved away or deleted, and what is written to it may be found by
+// nobody.
+func (s *FileSink) Moved() bool {
+	opened := s.opened.Load()
+	if opened == nil {
+		return false
+	}
+	now, err := os.Stat(s.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(*opened, now)
 }
 
 // Close closes the file, behind the line that is being written unless that takes

@@ -20,6 +20,9 @@ import (
 	"vouchsafe/upstream"
 )
 
+// auditLook is how often it is looked whether the audit file is where it was.
+const auditLook = time.Second
+
 // gateway is a process that serves.
 type gateway struct {
 	stack   *stack
@@ -137,6 +140,7 @@ func (g *gateway) ops(ready func() bool, pprof bool) http.Handler {
 				}
 				return nil
 			}},
+			{Name: "audit", Probe: func() error { return g.stack.records.Problem() }},
 			{Name: "client-tokens", Probe: g.tokens.problem},
 			{Name: "certificate", Probe: g.certificateProblem},
 		},
@@ -249,19 +253,31 @@ func (g *gateway) run(ctx context.Context, listeners *server.Group, hangup <-cha
 // hear acts upon SIGHUP until ctx ends: the audit file is opened again, for
 // whoever rotates it, and the documents are read.
 func (g *gateway) hear(ctx context.Context, hangup <-chan os.Signal) {
+	look := time.NewTicker(auditLook)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
-		}
-		g.log.InfoContext(ctx, "SIGHUP: reading the documents, opening the audit file again")
-		if g.file != nil {
-			if err := g.file.Reopen(); err != nil {
-				g.log.ErrorContext(ctx, "the audit file was not opened again, records go where they went", "error", err)
+		case <-look.C:
+			// Not everybody who moves a file sends a signal, and nobody who deletes it.
+			if g.file != nil && g.file.Moved() {
+				g.log.WarnContext(ctx, "the audit file was moved or deleted, it is opened again")
+				g.reopen(ctx)
 			}
+		case <-hangup:
+			g.log.InfoContext(ctx, "SIGHUP: reading the documents, opening the audit file again")
+			if g.file != nil {
+				g.reopen(ctx)
+			}
+			g.store.Reload()
 		}
-		g.store.Reload()
+	}
+}
+
+func (g *gateway) reopen(ctx context.Context) {
+	if err := g.file.Reopen(); err != nil {
+		g.log.ErrorContext(ctx, "the audit file was not opened again, records go where they went", "error", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -63,8 +64,13 @@ func newTracing(ctx context.Context, environ []string, log *slog.Logger) (*traci
 	if err != nil {
 		return nil, fmt.Errorf("OpenTelemetry: %w", err)
 	}
+	var said atomic.Int64
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		log.WarnContext(ctx, "spans were not sent", "error", err)
+		// A collector that is away for a night is one line a minute.
+		now, last := time.Now().Unix(), said.Load()
+		if now-last >= 60 && said.CompareAndSwap(last, now) {
+			log.WarnContext(ctx, "spans were not sent", "error", err)
+		}
 	}))
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
 	return &tracing{provider: provider, tracer: provider.Tracer("vouchsafe")}, nil

@@ -15,7 +15,8 @@ const followCertificate = time.Second
 
 // Certificate is a certificate with its key, in two files that may be replaced
 // while the server runs. It belongs to one endpoint. A pair that cannot be used,
-// such as a new certificate beside the old key, leaves the one before in force.
+// such as a new certificate beside the old key or one whose time is over, leaves
+// the one before in force.
 //
 // Trust: both files are the operator's.
 type Certificate struct {
@@ -60,8 +61,19 @@ func (c *Certificate) reload() error {
 	if err != nil {
 		return fmt.Errorf("certificate %s with key %s: %w", c.CertFile, c.KeyFile, err)
 	}
+	if before := c.current.Load(); before != nil && ended(&pair) && !ended(before) {
+		return fmt.Errorf("certificate %s: %w", c.CertFile, ErrEnded)
+	}
 	c.current.Store(&pair)
 	return nil
+}
+
+// ErrEnded is a certificate whose time is over, which does not replace one whose
+// time is not.
+var ErrEnded = errors.New("its time is over")
+
+func ended(pair *tls.Certificate) bool {
+	return pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter)
 }
 
 // follow reloads the pair at each change until ctx ends.

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -194,4 +195,24 @@ func TestFilesAreFollowed(t *testing.T) {
 			t.Errorf("got %d changes", changes.Load())
 		}
 	})
+}
+
+func TestACertificateThatHasEndedReplacesNoGoodOne(t *testing.T) {
+	good, over := newPair(t, "good", time.Now().Add(time.Hour)), newPair(t, "over", time.Now().Add(-time.Hour))
+	reloads := make(chan error, 10)
+	c := good.write(t)
+	c.Reloaded = func(err error) { reloads <- err }
+	g, _, _ := start(t, server.Config{}, server.Endpoint{Name: "registry", Addr: "127.0.0.1:0", Handler: says("one"), TLS: c})
+	replace(t, c.KeyFile, over.key)
+	if err := <-reloads; err == nil {
+		t.Error("a pair that does not match was taken")
+	}
+	replace(t, c.CertFile, over.cert)
+	if err := <-reloads; !errors.Is(err, server.ErrEnded) {
+		t.Errorf("got %v, want %v", err, server.ErrEnded)
+	}
+	res, _ := fetch(t, client(t, trust(good.cert, over.cert)), "https://"+g.Addr("registry").String())
+	if got := res.TLS.PeerCertificates[0].Subject.CommonName; got != "good" {
+		t.Errorf("got the certificate of %q", got)
+	}
 }
