@@ -128,9 +128,9 @@ func (d *document) keys(path string, n *node, names, later []string) {
 		}
 		first[f.key] = f.value.keyLine
 		switch {
-		case slices.Contains(names, f.key):
 		case slices.Contains(later, join(withoutIndexes(path), f.key)):
 			d.stray(path, f.value, f.key, "not supported yet", "remove it")
+		case slices.Contains(names, f.key):
 		default:
 			d.stray(path, f.value, shownKey(f.key), "unknown key", unknownKeyHint(path, f.key, names, first, n))
 		}

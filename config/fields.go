@@ -31,7 +31,7 @@ type fieldText struct {
 
 // kindTexts says what each kind is.
 var kindTexts = map[string]string{
-	KindIntegration: "Who is trusted to sign: a named set of cosign public keys. A signature that satisfies one of them makes an image Verified under this integration.",
+	KindIntegration: "Who is trusted to sign: a named set of cosign public keys and certificate identities. A signature that satisfies one of them, and what the other blocks demand, makes an image Verified under this integration.",
 	KindPolicy:      "Which images must be signed by whom, and what happens to those that are not.",
 	KindRegistry:    "A registry that may be pulled from. A document replaces the built-in registry of the same name.",
 }
@@ -40,9 +40,41 @@ var kindTexts = map[string]string{
 // against the types.
 var fieldTexts = map[string]map[string]fieldText{
 	KindIntegration: {
-		"spec.publicKeys":        {description: "Cosign public keys, at least one. A signature by any of them counts."},
-		"spec.publicKeys[].name": {description: "Unique in the integration; results and messages name it as the signer."},
-		"spec.publicKeys[].key":  {description: "PEM of type PUBLIC KEY (the text of cosign.pub): ECDSA P-256, P-384 or P-521, RSA of at least 2048 bits, or Ed25519."},
+		"spec.publicKeys":             {description: "Cosign public keys; at least one, or a certificate. A signature by any of them counts."},
+		"spec.publicKeys[].name":      {description: "Unique in the integration; results and messages name it as the signer."},
+		"spec.publicKeys[].key":       {description: "PEM of type PUBLIC KEY (the text of cosign.pub): ECDSA P-256, P-384 or P-521, RSA of at least 2048 bits, or Ed25519."},
+		"spec.publicKeys[].notBefore": {description: "RFC 3339. Signatures that were made before do not count. When one was made is what a log entry or a timestamp proves, else now."},
+		"spec.publicKeys[].notAfter":  {description: "RFC 3339. Signatures that were made after do not count; two keys may overlap while one replaces the other."},
+
+		"spec.certificates":                    {description: "Identities, keyless ones included. A signature by a certificate of any of them counts."},
+		"spec.certificates[].oidcIssuer":       {description: "Who vouched for the identity, as a whole, such as https://token.actions.githubusercontent.com. This, oidcIssuerRegExp or anyIssuer is needed."},
+		"spec.certificates[].oidcIssuerRegExp": {description: "Expression (RE2) over the whole issuer."},
+		"spec.certificates[].identity":         {description: "The certificate's subject alternative name as a whole: a workflow's URL or an e-mail address. This or identityRegExp is needed."},
+		"spec.certificates[].identityRegExp":   {description: "Expression (RE2) over the whole identity. One that takes anybody does not load for the public Sigstore instance."},
+		"spec.certificates[].anyIssuer":        {standard: "false", description: "Take certificates that carry any issuer or none; only with chain."},
+		"spec.certificates[].chain":            {description: "PEM: at least one self-signed root, and intermediates, in any order, at most 32 certificates and 256 KiB. Empty: the trusted root's certificate authorities; then the log or timestamps must be enabled, since such certificates live for minutes."},
+		"spec.certificates[].intermediate":     {description: "PEM: further intermediates. A leaf here is the only certificate that counts; it must still chain and match."},
+
+		"spec.certificates[].certificateTransparency":           {description: "Whether a certificate must carry a timestamp of a certificate log."},
+		"spec.certificates[].certificateTransparency.enabled":   {standard: "true without chain, false with it", description: "Demand one."},
+		"spec.certificates[].certificateTransparency.publicKey": {description: "PEM, one or more blocks: the keys of the certificate logs. Empty: the trusted root's."},
+
+		"spec.transparencyLog":           {description: "Whether a signature must be in a Rekor log. Without the block it need not be; entries of known logs still prove when a signature was made."},
+		"spec.transparencyLog.enabled":   {description: "Demand a valid entry of each signature that counts."},
+		"spec.transparencyLog.offline":   {description: "The proof comes from the signature alone, no log is called. Where an entry is demanded, true must be written: asking a log is not supported yet."},
+		"spec.transparencyLog.publicKey": {description: "PEM, one or more blocks: the keys of Rekor v1 logs, in place of the trusted root's logs. Rekor v2 logs come from a trusted root only."},
+
+		"spec.timestampAuthority":         {description: "Whether a signature must carry an RFC 3161 timestamp. Without the block it need not; timestamps of known authorities still prove when a signature was made."},
+		"spec.timestampAuthority.enabled": {description: "Demand a valid timestamp of each signature that counts."},
+		"spec.timestampAuthority.chain":   {description: "PEM: root, intermediates and signing certificate of timestamp authorities, in any order, in place of the trusted root's."},
+
+		"spec.trustedRoot":      {standard: "a snapshot of the public Sigstore instance, whose date vouchsafe version prints", description: "Where certificate authorities, logs and timestamp authorities come from that no other field holds."},
+		"spec.trustedRoot.file": {description: "Trusted root in JSON (trusted_root.json), relative to this document, at most 1 MiB; read again when it changes."},
+
+		"spec.signedName":               {standard: "Any", values: []string{"Any", "Repository", "RepositoryIfNamed"}, description: "Whether a signature must name the image's origin repository: Any: no; Repository: yes, so one that names none does not count; RepositoryIfNamed: one that names a repository at all."},
+		"spec.signedNameAliases":        {description: "Repositories whose signatures count for others, for images that were copied."},
+		"spec.signedNameAliases[].from": {description: "The repository that signatures name, or registry/path/** for all under it."},
+		"spec.signedNameAliases[].to":   {description: "The origin repository of the images; with /** the rest of both names is the same."},
 	},
 	KindPolicy: {
 		"spec.description":        {description: "For people; shown where the policy is."},
@@ -100,20 +132,23 @@ func FieldDocs(kind string) []FieldDoc {
 	if !slices.Contains(kinds, kind) {
 		return nil
 	}
-	return fieldDocs(headerDocs(kind), fieldTexts[kind], "spec", reflect.TypeOf(specOf(kind)).Elem())
+	return fieldDocs(headerDocs(kind), kind, "spec", reflect.TypeOf(specOf(kind)).Elem())
 }
 
-func fieldDocs(docs []FieldDoc, texts map[string]fieldText, path string, t reflect.Type) []FieldDoc {
+func fieldDocs(docs []FieldDoc, kind, path string, t reflect.Type) []FieldDoc {
 	for i := range t.NumField() {
 		name, required := jsonName(t.Field(i))
-		text := texts[join(path, name)]
+		if slices.Contains(laterKeys[kind], join(path, name)) {
+			continue
+		}
+		text := fieldTexts[kind][join(path, name)]
 		d := FieldDoc{
 			Path: join(path, name), Type: typeName(t.Field(i).Type), Required: required,
 			Default: text.standard, Values: text.values, Description: text.description,
 		}
 		docs = append(docs, d)
 		if inner, below := innerStruct(t.Field(i).Type); inner != nil {
-			docs = fieldDocs(docs, texts, d.Path+below, inner)
+			docs = fieldDocs(docs, kind, d.Path+below, inner)
 		}
 	}
 	return docs

@@ -15,18 +15,13 @@ var kinds = []string{KindIntegration, KindPolicy, KindRegistry}
 // that is read and not acted upon would pretend.
 var laterKinds = []string{"WatchedImage", "Notification", "Exception", "Block", "AccessToken"}
 
-// laterKeys are, by kind, the paths of keys that this build knows and refuses.
+// laterKeys are, by kind, the paths of keys that this build knows and refuses,
+// whether or not the kind's type has them already.
 var laterKeys = map[string][]string{
 	KindIntegration: {
-		"spec.certificates",
-		"spec.transparencyLog",
-		"spec.timestampAuthority",
-		"spec.trustedRoot",
+		"spec.transparencyLog.url",
+		"spec.trustedRoot.tuf",
 		"spec.signatureRepository",
-		"spec.signedName",
-		"spec.signedNameAliases",
-		"spec.publicKeys[].notBefore",
-		"spec.publicKeys[].notAfter",
 	},
 }
 

@@ -16,16 +16,12 @@ func TestNothingPretends(t *testing.T) {
 	keys := "  publicKeys:\n    - name: a\n      key: |\n" + key + "\n"
 	policyBody := "  signers: [a]\n  behavior: Inform\n"
 	documents := map[string]string{
-		"certificates":         document(config.KindIntegration, "a", keys+"  certificates: []\n"),
-		"transparencyLog":      document(config.KindIntegration, "a", keys+"  transparencyLog: {enabled: true}\n"),
-		"timestampAuthority":   document(config.KindIntegration, "a", keys+"  timestampAuthority: {enabled: true}\n"),
-		"trustedRoot":          document(config.KindIntegration, "a", keys+"  trustedRoot: {file: x}\n"),
-		"signatureRepository":  document(config.KindIntegration, "a", keys+"  signatureRepository: docker.io/acme/x\n"),
-		"signedName":           document(config.KindIntegration, "a", keys+"  signedName: Any\n"),
-		"signedNameAliases":    document(config.KindIntegration, "a", keys+"  signedNameAliases: []\n"),
-		"publicKeys.notBefore": document(config.KindIntegration, "a", keys+"      notBefore: 2026-01-01T00:00:00Z\n"),
-		"publicKeys.notAfter":  document(config.KindIntegration, "a", keys+"      notAfter: 2026-01-01T00:00:00Z\n"),
-		"access Caller":        document(config.KindRegistry, "r.example.com", "  access: Caller\n"),
+		"transparencyLog.url":    document(config.KindIntegration, "a", keys+"  transparencyLog: {enabled: true, offline: true, url: \"https://rekor.example.com\"}\n"),
+		"transparencyLog online": document(config.KindIntegration, "a", keys+"  transparencyLog: {enabled: true, offline: false}\n"),
+		"transparencyLog unsaid": document(config.KindIntegration, "a", keys+"  transparencyLog: {enabled: true}\n"),
+		"trustedRoot.tuf":        document(config.KindIntegration, "a", keys+"  transparencyLog: {enabled: true, offline: true}\n  trustedRoot: {tuf: {mirror: x}}\n"),
+		"signatureRepository":    document(config.KindIntegration, "a", keys+"  signatureRepository: docker.io/acme/x\n"),
+		"access Caller":          document(config.KindRegistry, "r.example.com", "  access: Caller\n"),
 	}
 	for _, kind := range []string{"WatchedImage", "Notification", "Exception", "Block", "AccessToken"} {
 		documents[kind] = document(kind, "a", policyBody)
@@ -62,7 +58,7 @@ func TestNothingPretends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, later := range []string{"certificates", "transparencyLog", "WatchedImage", "Caller", "signedName"} {
+	for _, later := range []string{"tuf", "signatureRepository", "url", "WatchedImage", "Caller"} {
 		if strings.Contains(string(schema), `"`+later+`"`) || strings.Contains(help, later) {
 			t.Errorf("%s is in the schema or in help", later)
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
@@ -35,6 +36,9 @@ func (l *loader) link() *Snapshot {
 	}
 	l.addBuiltin(s)
 	k := l.known(named)
+	for _, d := range named[KindIntegration] {
+		checkAliases(d, k)
+	}
 	for _, d := range named[KindPolicy] {
 		l.linkPolicy(s, d, k)
 	}
@@ -82,7 +86,9 @@ func guarded[T any](build func() (T, error)) (built T, err error) {
 
 func (l *loader) linkIntegration(s *Snapshot, d *document) {
 	built, err := guarded(func() (*verify.Integration, error) {
-		return verify.NewIntegration(d.name, *d.spec.(*verify.Spec))
+		return verify.LoadIntegration(d.name, *d.spec.(*verify.Spec), verify.LoadOptions{
+			Files: l.references.reader(d.file.folder), Now: l.opts.Now,
+		})
 	})
 	d.adopt(err)
 	if built == nil || d.failed() || d.name == "" {
@@ -210,6 +216,22 @@ func (l *loader) checkSigners(s *Snapshot, d *document, signers []string, k know
 			hint = "add a " + KindIntegration + " document of this name"
 		}
 		d.mistake(path, "no "+KindIntegration+" document named "+quoted(name), hint)
+	}
+}
+
+// checkAliases reports aliases for images that can never be pulled.
+func checkAliases(d *document, k known) {
+	for i, alias := range d.spec.(*verify.Spec).SignedNameAliases {
+		path := "spec.signedNameAliases[" + strconv.Itoa(i) + "].to"
+		registry, _, _ := strings.Cut(alias.To, "/")
+		if d.known(path) || slices.Contains(k.registries, registry) {
+			continue
+		}
+		hint := didYouMean(registry, k.registries)
+		if hint == "" {
+			hint = "add a " + KindRegistry + " document of this name"
+		}
+		d.mistake(path, "no "+KindRegistry+" document named "+quoted(registry), hint)
 	}
 }
 

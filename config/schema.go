@@ -91,7 +91,7 @@ func describe(path string, s *jsonschema.Schema, docs map[string]FieldDoc) {
 		var standard any
 		if json.Unmarshal([]byte(d.Default), &standard) == nil {
 			s.Default = standard
-		} else if d.Default != "" && (len(d.Values) == 0 || slices.Contains(d.Values, d.Default)) && d.Path != "spec.endpoint" {
+		} else if d.Default != "" && s.Type == "string" && (len(d.Values) == 0 || slices.Contains(d.Values, d.Default)) && d.Path != "spec.endpoint" {
 			s.Default = d.Default
 		}
 	}
@@ -101,7 +101,13 @@ func describe(path string, s *jsonschema.Schema, docs map[string]FieldDoc) {
 	if s.Properties == nil {
 		return
 	}
-	for pair := s.Properties.Oldest(); pair != nil; pair = pair.Next() {
-		describe(join(path, pair.Key), pair.Value, docs)
+	for pair := s.Properties.Oldest(); pair != nil; {
+		inner, name := join(path, pair.Key), pair.Key
+		describe(inner, pair.Value, docs)
+		pair = pair.Next()
+		if _, known := docs[inner]; !known {
+			// A key that the type has and this build does not act upon.
+			s.Properties.Delete(name)
+		}
 	}
 }

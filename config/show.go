@@ -93,7 +93,7 @@ func effective(d Document) any {
 	case *upstream.Spec:
 		return spec.Effective(d.Name)
 	case *verify.Spec:
-		return *spec
+		return spec.Effective()
 	}
 	return nil
 }

@@ -298,6 +298,32 @@ func TestAFileThatADocumentNamesIsFollowed(t *testing.T) {
 	}
 }
 
+func TestATrustedRootIsFollowed(t *testing.T) {
+	dir, trust := t.TempDir(), t.TempDir()
+	root, err := os.ReadFile("../verify/testdata/fixtures/trust/trusted_root.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(trust, "root.json")
+	write(t, name, string(root))
+	write(t, filepath.Join(dir, "k.yaml"), integration("team", newKey(t))+
+		"  transparencyLog: {enabled: true, offline: true}\n  trustedRoot: {file: "+name+"}\n")
+	f := follow(t, dir, nil)
+	before := f.Current()
+
+	write(t, name, "{}")
+	if err := f.bad(t); !strings.Contains(err.Error(), "spec.trustedRoot.file") {
+		t.Errorf("got %v", err)
+	}
+	if f.Current().Integrations["team"] != before.Integrations["team"] {
+		t.Error("a broken trusted root is in force")
+	}
+	write(t, name, strings.Replace(string(root), "127.0.0.1", "localhost", 1))
+	if after := f.good(t); after.Revision == before.Revision || after.Integrations["team"].Revision() == before.Integrations["team"].Revision() {
+		t.Error("the new trusted root is not in force")
+	}
+}
+
 func TestContinuousChangesDoNotPostponeForEver(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "keys.yaml"), integration("team", newKey(t)))

@@ -1,12 +1,13 @@
 package verify
 
 import (
+	"crypto/x509"
 	"encoding/hex"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
-	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"vouchsafe/oci"
@@ -20,93 +21,96 @@ const (
 	intotoPayload = "application/vnd.in-toto+json"
 )
 
-// judgeBundle verifies one Sigstore bundle.
-func judgeBundle(item Item, digest oci.Digest, in *Integration) finding {
-	if bad, ok := scanBundle(item.Payload); !ok {
-		return bad
+// parseBundle reads one Sigstore bundle of the versions 0.1 to 0.3.
+func parseBundle(data []byte) (*signed, finding, bool) {
+	if bad, ok := scanBundle(data); !ok {
+		return nil, bad, false
 	}
 	content := new(protobundle.Bundle)
-	if err := protojson.Unmarshal(item.Payload, content); err != nil {
-		return malformed("not a Sigstore bundle")
+	if err := protojson.Unmarshal(data, content); err != nil {
+		return nil, malformed("not a Sigstore bundle"), false
 	}
-	if envelope := content.GetDsseEnvelope(); envelope != nil {
-		if other, ok := scanStatement(envelope.GetPayloadType(), envelope.GetPayload()); !ok {
-			return other
-		}
-		if n := len(envelope.GetSignatures()); n != 1 {
-			return malformed("the envelope has %d signatures, wanted one", n)
-		}
+	one := &signed{}
+	if bad, ok := one.takeContent(content); !ok {
+		return nil, bad, false
 	}
-	// Log entries and timestamps are not demanded, so not read: a mistake in
-	// them must not hurt a good signature, nor may they feed a parser.
-	if material := content.GetVerificationMaterial(); material != nil {
+	one.takeProofs(content.GetVerificationMaterial())
+	entity, err := bundle.NewBundle(content)
+	if err != nil {
+		return nil, malformed("not a Sigstore bundle that can be verified"), false
+	}
+	if one.content, err = entity.SignatureContent(); err != nil {
+		return nil, malformed("a bundle without a signature"), false
+	}
+	one.signature = one.content.Signature()
+	one.mustProve, one.mustPromise = entity.MinVersion("v0.2"), !entity.MinVersion("v0.2")
+	one.takeCertificates(content.GetVerificationMaterial())
+	return one, finding{}, true
+}
+
+// takeContent takes what is signed, once it is clear that it is a signature.
+func (s *signed) takeContent(content *protobundle.Bundle) (finding, bool) {
+	if message := content.GetMessageSignature(); message != nil {
+		algorithms := map[protocommon.HashAlgorithm]string{
+			protocommon.HashAlgorithm_SHA2_256: "sha256", protocommon.HashAlgorithm_SHA2_512: "sha512",
+		}
+		hint := message.GetMessageDigest()
+		digest, err := oci.ParseDigest(algorithms[hint.GetAlgorithm()] + ":" + hex.EncodeToString(hint.GetDigest()))
+		if err != nil {
+			return malformed("the bundle's message digest is no sha256 or sha512"), false
+		}
+		s.covers, s.says = coversDigest, digest.String()
+		return finding{}, true
+	}
+	envelope := content.GetDsseEnvelope()
+	if envelope == nil {
+		return malformed("not a Sigstore bundle that can be verified"), false
+	}
+	if other, ok := scanStatement(envelope.GetPayloadType(), envelope.GetPayload()); !ok {
+		return other, false
+	}
+	if n := len(envelope.GetSignatures()); n != 1 {
+		return malformed("the envelope has %d signatures, wanted one", n), false
+	}
+	s.covers = coversStatement
+	return finding{}, true
+}
+
+// takeProofs takes log entries and timestamps out of the bundle, so that they
+// feed no parser before somebody wants what they prove: a mistake in one must
+// not hurt a signature of which nobody demands it.
+func (s *signed) takeProofs(material *protobundle.VerificationMaterial) {
+	entries := material.GetTlogEntries()
+	stamps := material.GetTimestampVerificationData().GetRfc3161Timestamps()
+	s.entries = func() ([]*protorekor.TransparencyLogEntry, error) { return entries, nil }
+	s.tokens = func() ([][]byte, error) {
+		var tokens [][]byte
+		for _, stamp := range stamps {
+			tokens = append(tokens, stamp.GetSignedTimestamp())
+		}
+		return tokens, nil
+	}
+	if material != nil {
 		material.TlogEntries = nil
 		material.TimestampVerificationData = nil
 	}
-	entity, err := bundle.NewBundle(content)
-	if err != nil {
-		return malformed("not a Sigstore bundle that can be verified")
-	}
-	if content.GetVerificationMaterial().GetPublicKey() == nil {
-		return byCertificate()
-	}
-	sum, err := hex.DecodeString(digest.Hex())
-	if err != nil {
-		return malformed("no digest to compare with")
-	}
-	if message := content.GetMessageSignature(); message != nil {
-		return judgeMessage(entity, message.GetMessageDigest(), digest, sum, in)
-	}
-	return judgeEnvelope(entity, digest, sum, in)
 }
 
-// judgeEnvelope verifies a DSSE envelope over an in-toto statement.
-func judgeEnvelope(entity *bundle.Bundle, digest oci.Digest, sum []byte, in *Integration) finding {
-	exact := sgverify.NewPolicy(sgverify.WithArtifactDigest(digest.Algorithm(), sum), sgverify.WithKey())
-	for _, key := range in.keys {
-		for _, verifier := range key.verifiers {
-			result, err := verifier.bundles.Verify(entity, exact)
-			// What was scanned before is asked again of what was verified.
-			if err == nil && result.Statement.GetPredicateType() == signPredicate && result.Statement.GetType() == statementV1 {
-				return verified(key)
-			}
+// takeCertificates takes the leaf, and what follows it in a chain as hints.
+func (s *signed) takeCertificates(material *protobundle.VerificationMaterial) {
+	var all [][]byte
+	if one := material.GetCertificate(); one != nil {
+		all = append(all, one.GetRawBytes())
+	}
+	for _, one := range material.GetX509CertificateChain().GetCertificates() {
+		all = append(all, one.GetRawBytes())
+	}
+	s.certified = material.GetPublicKey() == nil
+	s.hints = func() []*x509.Certificate { return parseHints(all[min(1, len(all)):]) }
+	s.leaf = func() (*x509.Certificate, error) {
+		if len(all) == 0 {
+			return nil, errNoCertificate
 		}
+		return parseLeaf(all[0])
 	}
-	anything := sgverify.NewPolicy(sgverify.WithoutArtifactUnsafe(), sgverify.WithKey())
-	for _, key := range in.keys {
-		for _, verifier := range key.verifiers {
-			if _, err := verifier.bundles.Verify(entity, anything); err == nil {
-				return otherImage(key, "")
-			}
-		}
-	}
-	return byOtherKey()
-}
-
-// judgeMessage verifies a signature over the digest itself. The digest inside
-// is a hint by whoever pushed: only the asked one can make it Verified.
-func judgeMessage(entity *bundle.Bundle, hint *protocommon.HashOutput, digest oci.Digest, sum []byte, in *Integration) finding {
-	algorithms := map[protocommon.HashAlgorithm]string{
-		protocommon.HashAlgorithm_SHA2_256: "sha256", protocommon.HashAlgorithm_SHA2_512: "sha512",
-	}
-	claimed, err := oci.ParseDigest(algorithms[hint.GetAlgorithm()] + ":" + hex.EncodeToString(hint.GetDigest()))
-	if err != nil {
-		return malformed("the bundle's message digest is no sha256 or sha512")
-	}
-	policy := sgverify.NewPolicy(sgverify.WithArtifactDigest(claimed.Algorithm(), hint.GetDigest()), sgverify.WithKey())
-	if claimed == digest {
-		policy = sgverify.NewPolicy(sgverify.WithArtifactDigest(digest.Algorithm(), sum), sgverify.WithKey())
-	}
-	for _, key := range in.keys {
-		for _, verifier := range key.verifiers {
-			if _, err := verifier.bundles.Verify(entity, policy); err != nil {
-				continue
-			}
-			if claimed != digest {
-				return otherImage(key, claimed.String())
-			}
-			return verified(key)
-		}
-	}
-	return byOtherKey()
 }

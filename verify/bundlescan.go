@@ -49,10 +49,15 @@ func scanBundle(data []byte) (bad finding, ok bool) {
 	if err == nil {
 		return finding{}, true
 	}
+	return shapeFinding(err), false
+}
+
+// shapeFinding is what a shape that is not read makes of a signature.
+func shapeFinding(err error) finding {
 	if _, over := errors.AsType[*limitError](err); over {
-		return finding{status: Untrusted, reason: OverLimit, message: err.Error()}, false
+		return finding{status: Untrusted, reason: OverLimit, message: err.Error()}
 	}
-	return malformed("%s", err), false
+	return malformed("%s", err)
 }
 
 // level is one open object or array.
@@ -143,6 +148,11 @@ func scanStatement(payloadType string, payload []byte) (finding, bool) {
 		return finding{status: Unsigned, message: fmt.Sprintf("an attestation (%.100q), not a signature", statement.Predicate)}, false
 	case statement.Type != statementV1:
 		return finding{status: Untrusted, reason: Unsupported, message: fmt.Sprintf("a statement of type %.60q", statement.Type)}, false
+	}
+	// It is parsed whole once a signature over it verifies, which any certificate
+	// of one's own does.
+	if err := scanShape(payload); err != nil {
+		return shapeFinding(err), false
 	}
 	return finding{}, true
 }

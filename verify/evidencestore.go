@@ -77,6 +77,15 @@ func (s *evidenceStore) put(about subject, evidence Evidence, oldest time.Time) 
 	s.lru.Add(about, stored{evidence, s.last, &triedSet{}})
 }
 
+// Release lets go of all evidence that is kept for other integrations and for a
+// changed key. It is for a process that is short of memory: what has gone is
+// collected again, and results stay.
+func (v *Verifier) Release() {
+	v.evidence.mu.Lock()
+	defer v.evidence.mu.Unlock()
+	v.evidence.lru.Purge()
+}
+
 func sizeOf(e Evidence) int64 {
 	n := int64(evidenceOverhead)
 	for _, item := range e.Items {

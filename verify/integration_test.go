@@ -54,7 +54,7 @@ func TestNewIntegrationMistakes(t *testing.T) {
 
 	for _, c := range []struct{ name, key, message, hint string }{
 		{"nothing", " \n", "the key is missing", "cosign.pub"},
-		{"a certificate", string(certificate), "found a CERTIFICATE", "certificates[].chain, which is not supported yet"},
+		{"a certificate", string(certificate), "found a CERTIFICATE", "belongs into certificates[].chain"},
 		{"a private key", block("PRIVATE KEY", private), "this is a private key: remove it and rotate it", "paste the public key (cosign.pub)"},
 		{"an EC private key", block("EC PRIVATE KEY", sec1), "this is a private key", "cosign.pub"},
 		{"cosign's own private key", block("ENCRYPTED SIGSTORE PRIVATE KEY", private), "this is a private key", "cosign.pub"},

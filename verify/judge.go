@@ -3,8 +3,6 @@ package verify
 import (
 	"fmt"
 	"time"
-
-	"vouchsafe/oci"
 )
 
 // finding is what one integration makes of one item. The zero value is no
@@ -15,40 +13,74 @@ type finding struct {
 	status  Status
 	reason  Reason
 	message string
-	key     *trustedKey
+	// near orders findings of one reason: the greater, the nearer.
+	near int
+	// What was proven, whatever the status.
+	key         *trustedKey
+	certificate *Certificate
+	timestamps  []Timestamp
+	entry       *RekorBundle
+	// endsAt is when a Verified stops being one; zero is never.
+	endsAt time.Time
 }
 
 // Judge says what in makes of evidence at now. It is pure: no network, no
 // clock, no environment, no state. A panic in a library is a Malformed
 // signature.
 func Judge(evidence Evidence, in *Integration, now time.Time) Result {
-	signatures := make([]Signature, 0, len(evidence.Items))
-	for _, item := range evidence.Items {
-		found := judgeItem(item, evidence.Digest, in)
-		one := Signature{
-			Format: item.Format, Digest: item.Digest, Source: item.Source,
-			Status: found.status, Reason: found.reason, Message: found.message,
-		}
-		if found.key != nil {
-			one.Key = &found.key.Key
-		}
-		signatures = append(signatures, one)
-	}
-	result := combine(evidence, signatures, in)
-	result.Integration = in.Name()
-	result.Revision = in.Revision()
-	result.Signatures = signatures
-	result.JudgedAt = now
-	result.CollectedAt = evidence.CollectedAt
-	return result
+	return judgeAll(evidence, []*Integration{in}, now)[0]
 }
 
-// judgeItem judges on the calling goroutine, where a panic of a library that
+// judgeAll is Judge for several integrations at once. Each signature is parsed
+// once, what is proven by one authority or log is proven once, and nothing of it
+// is held beyond its turn.
+func judgeAll(evidence Evidence, all []*Integration, now time.Time) []Result {
+	asked := question{evidence.Repository, evidence.Digest, now}
+	signatures := make([][]Signature, len(all))
+	ends := make([][]time.Time, len(all))
+	for _, item := range evidence.Items {
+		one, bad, ok := read(item)
+		for i, in := range all {
+			found := bad
+			if ok {
+				found = judgeSafely(one, asked, &in.trust)
+			}
+			signatures[i] = append(signatures[i], found.signature(item))
+			ends[i] = append(ends[i], found.endsAt)
+		}
+	}
+	results := make([]Result, len(all))
+	for i, in := range all {
+		result := combine(evidence, signatures[i], ends[i], in)
+		result.Integration = in.Name()
+		result.Revision = in.Revision()
+		result.Signatures = signatures[i]
+		result.JudgedAt = now
+		result.CollectedAt = evidence.CollectedAt
+		results[i] = result
+	}
+	return results
+}
+
+// signature is the finding as a part of a result.
+func (f finding) signature(item Item) Signature {
+	one := Signature{
+		Format: item.Format, Digest: item.Digest, Source: item.Source,
+		Status: f.status, Reason: f.reason, Message: f.message,
+		Certificate: f.certificate, Timestamps: f.timestamps, RekorBundle: f.entry,
+	}
+	if f.key != nil {
+		one.Key = &f.key.Key
+	}
+	return one
+}
+
+// read parses item on the calling goroutine, where a panic of a library that
 // meets hostile input can be caught.
-func judgeItem(item Item, digest oci.Digest, in *Integration) (found finding) {
+func read(item Item) (one *signed, bad finding, ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			found = malformed("the signature makes a parser fail")
+			one, bad, ok = nil, panicked(), false
 		}
 	}()
 	if item.Problem != nil {
@@ -56,33 +88,53 @@ func judgeItem(item Item, digest oci.Digest, in *Integration) (found finding) {
 		if item.Problem.Unavailable {
 			status = Unavailable
 		}
-		return finding{status: status, reason: item.Problem.Reason, message: item.Problem.Message}
+		return nil, finding{status: status, reason: item.Problem.Reason, message: item.Problem.Message}, false
 	}
-	switch item.Format {
-	case FormatSimpleSigning:
-		return judgeSimpleSigning(item, digest, in)
-	case FormatBundle:
-		return judgeBundle(item, digest, in)
-	}
-	return malformed("an unknown format")
+	return parse(item)
 }
 
-func verified(key *trustedKey) finding {
-	return finding{status: Verified, message: "signed by " + key.Name, key: key}
+// judgeSafely is judgeSigned, of which a panic costs that signature alone.
+func judgeSafely(one *signed, asked question, trusted *trust) (found finding) {
+	defer func() {
+		if v := recover(); v != nil {
+			found = panicked()
+		}
+	}()
+	return judgeSigned(one, asked, trusted)
+}
+
+func panicked() finding { return malformed("the signature makes a parser fail") }
+
+// judgeSigned tries each way of the trust: Verified when one is satisfied, else
+// the finding that came furthest.
+func judgeSigned(one *signed, asked question, trusted *trust) finding {
+	var found []finding
+	for _, key := range trusted.keys {
+		if one.certified && one.covers != coversPayload {
+			break // a bundle says by what it is verified, and that is no key
+		}
+		if !key.signs(one, asked.digest) {
+			continue
+		}
+		a := newAttempt(one, asked, trusted, keySigner(key))
+		found = append(found, a.finding(a.walk(everyRoad, keyRoad)))
+	}
+	switch {
+	case one.certified && len(trusted.certificates) > 0:
+		found = append(found, judgeCertified(one, asked, trusted)...)
+	case len(found) > 0:
+	case one.certified:
+		return byCertificate()
+	case len(trusted.keys) == 0:
+		return byBareKey()
+	default:
+		return byOtherKey()
+	}
+	return nearestFinding(found)
 }
 
 func malformed(format string, args ...any) finding {
 	return finding{status: Untrusted, reason: Malformed, message: fmt.Sprintf(format, args...)}
-}
-
-// otherImage is a good signature by key of something else. signed is what it
-// says of itself; it may be empty.
-func otherImage(key *trustedKey, signed string) finding {
-	message := "signed by " + key.Name + ", but for another image"
-	if digest, err := oci.ParseDigest(signed); err == nil {
-		message += " (" + digest.Short() + ")"
-	}
-	return finding{status: Untrusted, reason: DigestMismatch, message: message, key: key}
 }
 
 func byOtherKey() finding {
@@ -91,4 +143,8 @@ func byOtherKey() finding {
 
 func byCertificate() finding {
 	return finding{status: Untrusted, reason: KeyMismatch, message: "signed with a certificate; this integration has keys only"}
+}
+
+func byBareKey() finding {
+	return finding{status: Untrusted, reason: KeyMismatch, message: "signed with a key; this integration has certificates only"}
 }

@@ -20,9 +20,9 @@ func (explosive) PublicKey(...signature.PublicKeyOption) (crypto.PublicKey, erro
 func (explosive) VerifySignature(_, _ io.Reader, _ ...signature.VerifyOption) error { panic("boom") }
 
 func TestJudgePanicIsAMalformedSignature(t *testing.T) {
-	in := &Integration{name: "x", keys: []*trustedKey{{Key: Key{Name: "k"}, verifiers: []keyVerifier{{
+	in := &Integration{name: "x", trust: trust{keys: []*trustedKey{{Key: Key{Name: "k"}, verifiers: []keyVerifier{{
 		signature: explosive{}, options: &cosign.CheckOpts{SigVerifier: explosive{}, IgnoreTlog: true},
-	}}}}}
+	}}}}}}
 	digest := oci.SHA256([]byte("image"))
 	for name, claimed := range map[string]string{"of this image": digest.String(), "of another": oci.SHA256(nil).String()} {
 		t.Run(name, func(t *testing.T) {

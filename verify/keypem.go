@@ -92,7 +92,7 @@ func checkStrength(public crypto.PublicKey) *oci.FieldError {
 func wrongType(found string) *oci.FieldError {
 	switch {
 	case found == "CERTIFICATE" || found == "TRUSTED CERTIFICATE":
-		return mistake("found a CERTIFICATE, wanted a PUBLIC KEY", "a certificate belongs into certificates[].chain, which is not supported yet")
+		return mistake("found a CERTIFICATE, wanted a PUBLIC KEY", "a certificate of an authority belongs into certificates[].chain; for a single signer, take the key out: openssl x509 -in certificate.pem -pubkey -noout")
 	case found == "RSA PUBLIC KEY":
 		return mistake("found an RSA PUBLIC KEY (PKCS#1), wanted a PUBLIC KEY", "convert it: openssl rsa -RSAPublicKey_in -in key.pem -pubout")
 	case strings.HasSuffix(found, "CERTIFICATE REQUEST"):

@@ -1,36 +1,42 @@
 package verify
 
 import (
+	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/sigstore/cosign/v2/pkg/cosign"
-	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/cosign/v2/pkg/oci/static"
 	sgverify "github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature"
+
+	"vouchsafe/oci"
 )
 
 // trustedKey is one parsed public key with everything that judging needs. It is
-// immutable after newTrustedKey.
+// immutable once its integration is made.
 type trustedKey struct {
 	Key
+	public crypto.PublicKey
+	// window is when the key may have signed; the zero value is always.
+	window    window
 	verifiers []keyVerifier
 }
 
 // keyVerifier is one key under one hash.
 type keyVerifier struct {
 	signature signature.Verifier
-	// options are for cosign, one signature at a time. Log entries and
-	// certificates that a signature carries are not demanded, so not looked at.
+	// options are for cosign, one payload at a time. What a signature carries
+	// besides is judged by checks of our own.
 	options *cosign.CheckOpts
-	// bundles verifies Sigstore bundles by this key alone.
-	bundles *sgverify.Verifier
 }
 
 // newTrustedKey tries SHA-256 first, which cosign signs with whatever the
@@ -41,15 +47,34 @@ func newTrustedKey(name string, public crypto.PublicKey) (*trustedKey, error) {
 		return nil, fmt.Errorf("encode the key: %w", err)
 	}
 	sum := sha256.Sum256(der)
-	key := &trustedKey{Key: Key{Name: name, Fingerprint: "SHA256:" + hex.EncodeToString(sum[:])}}
-	for _, hash := range hashesFor(public) {
-		one, err := newKeyVerifier(public, hash)
-		if err != nil {
-			return nil, err
-		}
-		key.verifiers = append(key.verifiers, one)
+	verifiers, err := verifiersOf(public)
+	if err != nil {
+		return nil, err
+	}
+	key := &trustedKey{Key: Key{Name: name, Fingerprint: "SHA256:" + hex.EncodeToString(sum[:])}, public: public}
+	for _, one := range verifiers {
+		key.verifiers = append(key.verifiers, keyVerifier{signature: one, options: &cosign.CheckOpts{
+			SigVerifier:   one,
+			ClaimVerifier: cosign.SimpleClaimVerifier,
+			IgnoreTlog:    true,
+			IgnoreSCT:     true,
+			Offline:       true,
+		}})
 	}
 	return key, nil
+}
+
+// verifiersOf returns a verifier of public for each hash that tools sign with.
+func verifiersOf(public crypto.PublicKey) ([]signature.Verifier, error) {
+	var verifiers []signature.Verifier
+	for _, hash := range hashesFor(public) {
+		one, err := signature.LoadVerifier(public, hash)
+		if err != nil {
+			return nil, fmt.Errorf("load the key: %w", err)
+		}
+		verifiers = append(verifiers, one)
+	}
+	return verifiers, nil
 }
 
 func hashesFor(public crypto.PublicKey) []crypto.Hash {
@@ -65,30 +90,68 @@ func hashesFor(public crypto.PublicKey) []crypto.Hash {
 	return hashes
 }
 
-func newKeyVerifier(public crypto.PublicKey, hash crypto.Hash) (keyVerifier, error) {
-	one, err := signature.LoadVerifier(public, hash)
-	if err != nil {
-		return keyVerifier{}, fmt.Errorf("load the key: %w", err)
+// signs reports whether one of the key's verifiers verifies s. A payload that
+// claims digest goes to cosign, rebuilt from payload and signature alone.
+func (k *trustedKey) signs(s *signed, digest oci.Digest) bool {
+	if s.covers == coversPayload && s.says == digest.String() {
+		return k.signsForCosign(s, digest)
 	}
-	// A key in a bundle is named by a hint that whoever pushed it chose: it is
-	// not looked at, there is one key here.
-	expiring := root.NewExpiringKey(one, time.Time{}, time.Time{})
-	material := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
-		return expiring, nil
-	})
-	bundles, err := sgverify.NewVerifier(material, sgverify.WithNoObserverTimestamps(), sgverify.WithoutStatementPredicate())
-	if err != nil {
-		return keyVerifier{}, fmt.Errorf("set up bundles: %w", err)
+	for _, one := range k.verifiers {
+		if s.verifies(one.signature, k.public) {
+			return true
+		}
 	}
-	return keyVerifier{
-		signature: one,
-		bundles:   bundles,
-		options: &cosign.CheckOpts{
-			SigVerifier:   one,
-			ClaimVerifier: cosign.SimpleClaimVerifier,
-			IgnoreTlog:    true,
-			IgnoreSCT:     true,
-			Offline:       true,
-		},
-	}, nil
+	return false
+}
+
+func (k *trustedKey) signsForCosign(s *signed, digest oci.Digest) bool {
+	hash, err := v1.NewHash(digest.String())
+	if err != nil {
+		return false
+	}
+	sig, err := static.NewSignature(s.payload, s.encoded)
+	if err != nil {
+		return false
+	}
+	for _, one := range k.verifiers {
+		if _, err := cosign.VerifyImageSignature(context.Background(), sig, hash, one.options); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// verifies reports whether the signature is by verifier, of the key public, over
+// what the signature covers. What that says of the image is not looked at.
+func (s *signed) verifies(verifier signature.Verifier, public crypto.PublicKey) bool {
+	trusted := &material{verifier: verifier}
+	switch s.covers {
+	case coversPayload:
+		return verifier.VerifySignature(bytes.NewReader(s.signature), bytes.NewReader(s.payload)) == nil
+	case coversStatement:
+		return sgverify.VerifySignature(s.content, byKey{public}, trusted) == nil
+	case coversDigest:
+		// Plain Ed25519 signs bytes, never a digest. The library would compare with
+		// no bytes at all: a signature of an empty file would be one of every image.
+		if _, plain := public.(ed25519.PublicKey); plain {
+			return false
+		}
+		claimed, err := oci.ParseDigest(s.says)
+		if err != nil {
+			return false
+		}
+		digests := []sgverify.ArtifactDigest{{Algorithm: claimed.Algorithm(), Digest: sumOf(claimed)}}
+		return sgverify.VerifySignatureWithArtifactDigests(s.content, byKey{public}, trusted, digests) == nil
+	}
+	return false
+}
+
+// sumOf is a digest's bytes.
+func sumOf(digest oci.Digest) []byte {
+	sum, err := hex.DecodeString(digest.Hex())
+	if err != nil {
+		// A parsed digest is hexadecimal.
+		panic(err)
+	}
+	return sum
 }

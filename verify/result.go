@@ -9,13 +9,19 @@ import (
 
 // Signature is what one integration makes of one [Item].
 type Signature struct {
-	Format  Format        `json:"format"`
-	Digest  oci.Digest    `json:"digest"`
-	Source  oci.Reference `json:"source"`
-	Key     *Key          `json:"key,omitempty"`
-	Status  Status        `json:"status"`
-	Reason  Reason        `json:"reason,omitempty"`
-	Message string        `json:"message,omitempty"`
+	Format Format        `json:"format"`
+	Digest oci.Digest    `json:"digest"`
+	Source oci.Reference `json:"source"`
+	// Key, Certificate, Timestamps and RekorBundle are what was proven of the
+	// signature, whatever its status; what nobody demanded may not have been
+	// looked at.
+	Key         *Key         `json:"key,omitempty"`
+	Certificate *Certificate `json:"certificate,omitempty"`
+	Timestamps  []Timestamp  `json:"timestamps,omitempty"`
+	RekorBundle *RekorBundle `json:"rekorBundle,omitempty"`
+	Status      Status       `json:"status"`
+	Reason      Reason       `json:"reason,omitempty"`
+	Message     string       `json:"message,omitempty"`
 }
 
 // Key names the public key that verified a signature.
@@ -53,7 +59,8 @@ type Result struct {
 	// CollectedAt is when the evidence was collected that was judged.
 	CollectedAt time.Time `json:"-"`
 	// EndsAt is when a Verified result stops being one whatever the cache says:
-	// the end of the key's window. Zero means that nothing in it ends.
+	// the end of the key's window, or of the first certificate of the chain, where
+	// these were judged at JudgedAt. Zero means that nothing in it ends.
 	EndsAt time.Time `json:"-"`
 	// LastVerifiedAt, in an Unavailable result, is when this integration under
 	// this revision last verified this image; zero means never or not known.

@@ -1,18 +1,14 @@
 package verify
 
 import (
-	"bytes"
-	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/sigstore/cosign/v2/pkg/cosign"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore/pkg/signature/payload"
-
-	"vouchsafe/oci"
 )
 
 // annotationPrefixes begin the annotations that belong to a signature; what
@@ -31,55 +27,50 @@ func signatureAnnotations(all map[string]string) map[string]string {
 	return kept
 }
 
-// claim is what a simple-signing payload says, without its optional part, which
-// whoever signed may fill with anything of any size.
-type claim struct {
+// critical is what a simple-signing payload says, without its optional part,
+// which whoever signed may fill with anything of any size.
+type critical struct {
 	Critical payload.Critical `json:"critical"`
 }
 
-// judgeSimpleSigning verifies one layer of a .sig image. Only payload and
-// signature go to cosign: certificate and log entry stay behind, since nothing
-// of them is demanded and since cosign panics on some of them.
-func judgeSimpleSigning(item Item, digest oci.Digest, in *Integration) finding {
-	signature := item.Annotations[static.SignatureAnnotationKey]
-	if signature == "" {
-		return malformed("the layer has no signature annotation")
+// parseSimpleSigning reads one layer of a .sig image. Its certificate, chain, log
+// entry and timestamp stay text until they are wanted: cosign panics on some of
+// them, and what nobody demands must not spoil a signature.
+func parseSimpleSigning(item Item) (*signed, finding, bool) {
+	encoded := item.Annotations[static.SignatureAnnotationKey]
+	if encoded == "" {
+		return nil, malformed("the layer has no signature annotation"), false
 	}
-	raw, err := base64.StdEncoding.DecodeString(signature)
+	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return malformed("the signature is not base64")
+		return nil, malformed("the signature is not base64"), false
 	}
-	var said claim
+	var said critical
 	if err := json.Unmarshal(item.Payload, &said); err != nil {
-		return malformed("the payload is not simple-signing JSON")
+		return nil, malformed("the payload is not simple-signing JSON"), false
 	}
 	if said.Critical.Type != payload.CosignSignatureType {
-		return malformed("the payload's type is %.60q", said.Critical.Type)
+		return nil, malformed("the payload's type is %.60q", said.Critical.Type), false
 	}
-	signed := said.Critical.Image.DockerManifestDigest
-	hash, err := v1.NewHash(digest.String())
-	if err != nil {
-		return finding{reason: Unsupported, message: "digests of this algorithm cannot be checked"}
-	}
-	sig, err := static.NewSignature(item.Payload, signature)
-	if err != nil {
-		return malformed("the signature cannot be read")
-	}
-	for _, key := range in.keys {
-		for _, verifier := range key.verifiers {
-			if signed == digest.String() {
-				if _, err := cosign.VerifyImageSignature(context.Background(), sig, hash, verifier.options); err == nil {
-					return verified(key)
-				}
-				continue
-			}
-			if verifier.signature.VerifySignature(bytes.NewReader(raw), bytes.NewReader(item.Payload)) == nil {
-				return otherImage(key, signed)
-			}
-		}
-	}
-	if strings.TrimSpace(item.Annotations[static.CertificateAnnotationKey]) != "" {
-		return byCertificate()
-	}
-	return byOtherKey()
+	leafText := strings.TrimSpace(item.Annotations[static.CertificateAnnotationKey])
+	return &signed{
+		covers:    coversPayload,
+		payload:   item.Payload,
+		encoded:   encoded,
+		signature: raw,
+		content:   messageOf(item.Payload, raw),
+		says:      said.Critical.Image.DockerManifestDigest,
+		name:      said.Critical.Identity.DockerReference,
+		certified: leafText != "",
+		leaf:      func() (*x509.Certificate, error) { return annotatedLeaf(leafText) },
+		hints: func() []*x509.Certificate {
+			return parseHints(pemCertificates(item.Annotations[static.ChainAnnotationKey]))
+		},
+		entries: func() ([]*protorekor.TransparencyLogEntry, error) {
+			return annotatedEntry(item.Annotations[static.BundleAnnotationKey])
+		},
+		tokens: func() ([][]byte, error) {
+			return annotatedToken(item.Annotations[static.RFC3161TimestampAnnotationKey])
+		},
+	}, finding{}, true
 }

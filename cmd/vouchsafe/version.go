@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vouchsafe/internal/report"
+	"vouchsafe/verify"
 )
 
 // version and commit are set by the linker for releases (-X main.version=…);
@@ -28,6 +29,9 @@ type versionInfo struct {
 	Go      string `json:"go"`
 	// Modules are those of the verifier.
 	Modules []moduleVersion `json:"modules"`
+	// TrustedRoot is the day of the embedded snapshot of the public instance's
+	// trusted root.
+	TrustedRoot string `json:"trustedRoot"`
 }
 
 type moduleVersion struct {
@@ -37,7 +41,7 @@ type moduleVersion struct {
 
 // readVersion reads the build's own record. What is not known is "unknown".
 func readVersion() versionInfo {
-	info := versionInfo{Version: version, Commit: commit, Go: runtime.Version()}
+	info := versionInfo{Version: version, Commit: commit, Go: runtime.Version(), TrustedRoot: verify.EmbeddedTrustedRootDate}
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		build = &debug.BuildInfo{}
@@ -75,6 +79,7 @@ func (v versionInfo) Tables(bool) []report.Grid {
 	for _, m := range v.Modules {
 		rows = append(rows, []string{m.Path, m.Version})
 	}
+	rows = append(rows, []string{"trusted root", v.TrustedRoot + " (embedded)"})
 	return []report.Grid{{Rows: rows}}
 }
 

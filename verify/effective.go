@@ -1,0 +1,24 @@
+package verify
+
+import "slices"
+
+// Effective returns s with every default filled in that a document can write, for
+// people who look at it. [LoadIntegration] makes the same of both.
+func (s Spec) Effective() Spec {
+	if s.SignedName == "" {
+		s.SignedName = signedNameAny
+	}
+	s.Certificates = slices.Clone(s.Certificates)
+	for i := range s.Certificates {
+		one := &s.Certificates[i]
+		block := CertificateTransparencySpec{}
+		if one.CertificateTransparency != nil {
+			block = *one.CertificateTransparency
+		}
+		if block.Enabled == nil {
+			block.Enabled = new(one.Chain == "")
+		}
+		one.CertificateTransparency = &block
+	}
+	return s
+}
