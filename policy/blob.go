@@ -4,14 +4,20 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"vouchsafe/oci"
 )
 
+// vouchTime is how long a blob that is served anyway waits for a manifest that
+// vouches for it.
+const vouchTime = time.Second
+
 // DecideBlob implements [Decider]. A blob is refused when an enforcing policy
 // matches its repository and every manifest known to list it is denied now; so
 // is one in a repository without a policy where such images are denied. About a
-// blob of which nothing is known there is nothing to say: it is served.
+// blob of which nothing is known there is nothing to say: it is served, but not
+// vouched for.
 func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Digest) (decision Decision, err error) {
 	d := Decision{Image: oci.Reference{Repository: request.Reference.Repository, Digest: blob}, Cached: true}
 	defer e.contain(&d, &decision, &err)
@@ -27,7 +33,7 @@ func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Diges
 	}
 	matched := rules.matching(d.Image.Repository, request.Namespace)
 	if !enforced(rules, matched) {
-		d.Verdict, d.Message = Allow, blobServedMessage(d, "no enforcing policy matches")
+		d.Verdict, d.Vouched, d.Message = Allow, true, blobServedMessage(d, "no enforcing policy matches")
 		return e.finish(d), nil
 	}
 	manifests, err := e.Lineage.Listing(ctx, d.Image.Repository, BlobOf, blob)
@@ -42,19 +48,21 @@ func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Diges
 	return e.decideListed(ctx, d, rules, matched, manifests)
 }
 
-// decideListed judges the manifests that list a blob until one is not denied.
+// decideListed judges the manifests that list a blob until one is served. One of
+// which nothing could be found out keeps the blob from being refused, but does
+// not vouch for it: whoever may push could list anything in it.
 func (e *Engine) decideListed(ctx context.Context, d Decision, rules Rules, matched []*Policy, manifests []oci.Digest) (Decision, error) {
 	var denied evaluation
 	for i, manifest := range manifests {
 		v, err := e.evaluate(ctx, rules, matched, d.Image.WithDigest(manifest))
-		if err != nil {
+		switch {
+		case err != nil:
 			return broken(d), err
-		}
-		if v.verdict != Deny {
+		case v.verdict != Deny:
 			d.Verdict, d.Message = Allow, blobServedMessage(d, "listed by "+manifest.String()+", which is not denied")
+			d.Vouched = v.verdict.Served() || e.vouched(ctx, d, rules, matched, manifests[i+1:])
 			return e.finish(d), nil
-		}
-		if i == 0 {
+		case i == 0:
 			denied = v
 		}
 	}
@@ -68,6 +76,20 @@ func (e *Engine) decideListed(ctx context.Context, d Decision, rules Rules, matc
 		e.observe(p)
 	}
 	return e.finish(d), nil
+}
+
+// vouched looks for a manifest that is served. The blob is served whatever comes
+// of it, so it gives up soon, and on any error.
+func (e *Engine) vouched(ctx context.Context, d Decision, rules Rules, matched []*Policy, manifests []oci.Digest) bool {
+	ctx, cancel := context.WithTimeout(ctx, vouchTime)
+	defer cancel()
+	for _, manifest := range manifests {
+		v, err := e.evaluate(ctx, rules, matched, d.Image.WithDigest(manifest))
+		if err != nil || v.verdict.Served() {
+			return err == nil
+		}
+	}
+	return false
 }
 
 // enforced reports whether rules can deny a manifest that matched apply to.

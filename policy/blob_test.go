@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
@@ -87,6 +89,83 @@ func TestBlobs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Only a manifest that is served vouches for a blob, or that nothing is enforced.
+func TestWhatVouchesForABlob(t *testing.T) {
+	shared := oci.SHA256([]byte("layer a"))
+	other := func(t *testing.T, seed string) oci.Image {
+		return manifest(t, acmeAPI, map[string]any{
+			"schemaVersion": 2, "mediaType": oci.MediaTypeImageManifest,
+			"config": descriptor("application/vnd.oci.image.config.v1+json", oci.SHA256([]byte(seed))),
+			"layers": []any{descriptor("application/vnd.oci.image.layer.v1.tar+gzip", shared)},
+		})
+	}
+	for name, test := range map[string]struct {
+		spec policy.Spec
+		// listed are the results of the manifests that list the blob, the one that
+		// was recorded first in front; empty is an unsigned one.
+		listed []string
+		want   bool
+	}{
+		"no manifest is known":                                 {want: false},
+		"a verified manifest":                                  {listed: []string{"verified"}, want: true},
+		"a denied manifest":                                    {listed: []string{""}, want: false},
+		"a manifest that could not be verified":                {listed: []string{"timeout"}, want: false},
+		"one of which nothing is known, and a verified one":    {listed: []string{"verified", "timeout"}, want: true},
+		"one of which nothing is known, and a denied one":      {listed: []string{"", "timeout"}, want: false},
+		"a denied and a verified manifest":                     {listed: []string{"", "verified"}, want: true},
+		"a denied one and one that could not be verified":      {listed: []string{"timeout", ""}, want: false},
+		"one that is served although it could not be verified": {spec: policy.Spec{OnUnavailable: "Allow"}, listed: []string{"timeout"}, want: true},
+		"a policy that only informs":                           {spec: policy.Spec{Behavior: "Inform"}, want: true},
+		"no policy that matches":                               {spec: policy.Spec{Images: []string{"registry.acme.com/**"}}, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.policy("prod-signed", test.spec)
+			for i, says := range test.listed {
+				img := other(t, string(rune('a'+i)))
+				w.record(img)
+				switch says {
+				case "verified":
+					w.says(acmeAPI, img.Reference.Digest, "release-team", verified)
+				case "timeout":
+					w.says(acmeAPI, img.Reference.Digest, "release-team", timeout)
+				}
+			}
+			if d := w.decideBlob(acmeAPI, shared); d.Vouched != test.want || d.Vouched && !d.Verdict.Served() {
+				t.Errorf("got %t with %v, want %t: %s", d.Vouched, d.Verdict, test.want, d.Message)
+			}
+		})
+	}
+}
+
+// A blob that is served anyway waits a moment for what vouches for it, no longer.
+func TestABlobWaitsOnlyAMomentForWhatVouchesForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.policy("prod-signed", policy.Spec{})
+		blob := oci.SHA256([]byte("layer a"))
+		w.record(image(t, acmeAPI, "a"), manifest(t, acmeAPI, map[string]any{
+			"schemaVersion": 2, "mediaType": oci.MediaTypeImageManifest,
+			"config": descriptor("application/vnd.oci.image.config.v1+json", blob), "layers": []any{},
+		}))
+		asked := 0
+		w.results.answer = func(ctx context.Context, q verify.Query) ([]verify.Result, error) {
+			if asked++; asked > 1 {
+				<-ctx.Done() // a registry that hangs
+				return nil, ctx.Err()
+			}
+			r := timeout
+			r.Integration = q.Needed[0].Name()
+			return []verify.Result{r}, nil
+		}
+		start := time.Now()
+		d := w.decideBlob(acmeAPI, blob)
+		if took := time.Since(start); d.Verdict != allow || d.Vouched || asked != 2 || took != time.Second {
+			t.Errorf("got %v (vouched %t) with %d questions after %s", d.Verdict, d.Vouched, asked, took)
+		}
+	})
 }
 
 func TestBlobIsServedAtTheFirstManifestThatIsNotDenied(t *testing.T) {

@@ -101,6 +101,11 @@ type Decision struct {
 	InformOnly bool
 	// Exempt is true for a signature artifact: no policy was asked.
 	Exempt bool
+	// Vouched is true for a blob that may be served without a look at what it is:
+	// a manifest that is served now lists it, or nothing is enforced in its
+	// repository. It is false for manifests, and for a blob that is served only
+	// because nothing speaks against it.
+	Vouched bool
 	// Cached is true when no signature had to be fetched or judged.
 	Cached bool
 	// Duration is from the question to the verdict.

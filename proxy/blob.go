@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"vouchsafe/oci"
 )
+
+// errNotVouched is a blob that lost what vouched for it before its first byte.
+var errNotVouched = errors.New("nothing vouches for the blob any more")
 
 // serveBlob streams a blob or a part of it (OCI distribution specification 1.1,
 // "Pulling blobs").
@@ -28,48 +29,121 @@ func (h *Handler) serveBlob(ctx context.Context, x *exchange) error {
 	if err := judged.hold(ctx); err != nil {
 		return inTime(ctx, err)
 	}
-	header := x.Header()
-	etag := `"` + x.ask.ref.Digest.String() + `"`
-	header.Set("Docker-Content-Digest", x.ask.ref.Digest.String())
-	header.Set("Etag", etag)
-	header.Set("Accept-Ranges", "bytes")
-	header.Set("Content-Type", "application/octet-stream")
+	if judged.decision.Vouched {
+		if err := h.serveVouched(ctx, x, judged, timer); !errors.Is(err, errNotVouched) {
+			return inTime(ctx, err)
+		}
+	}
+	return inTime(ctx, h.serveUnknown(ctx, x, judged, timer))
+}
+
+// serveVouched serves a blob that a manifest which is served lists, or one where
+// nothing is enforced: HEAD and conditions are answered unseen, parts as parts.
+func (h *Handler) serveVouched(ctx context.Context, x *exchange, judged *judgement, timer *time.Timer) error {
+	etag := describe(x)
+	x.Header().Set("Accept-Ranges", "bytes")
 	if notModified(x.r, etag) {
 		x.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	if x.r.Method == http.MethodHead {
-		return inTime(ctx, h.headBlob(ctx, x, judged))
+		return h.headBlob(ctx, x, judged)
 	}
 	part, partial := requestedPart(x.r.Header, etag)
 	blob, err := h.blobs.OpenBlob(ctx, x.ask.ref.Repository, x.ask.ref.Digest, part.String())
 	if err != nil {
-		return inTime(ctx, err)
+		return err
 	}
-	opened := blob.Body
-	defer func() { _ = opened.Close() }() // all that Read had to say was said
+	defer func() { _ = blob.Body.Close() }() // all that Read had to say was said
 	status, err := announce(x, blob, part, partial)
 	if err != nil {
 		return err
 	}
-	// Looking at the blob has its own time, and the decision must still hold when
-	// that is over.
-	if !timer.Reset(h.cfg.Timeout) {
-		return inTime(ctx, context.Cause(ctx))
+	if !timer.Reset(h.cfg.Timeout) { // to look at the blob has its own time
+		return context.Cause(ctx)
 	}
-	body, err := h.inspect(ctx, x, blob)
+	seen, body, err := h.inspect(ctx, x, blob)
 	if err != nil {
-		return inTime(ctx, err)
+		return err
 	}
+	defer seen.release()
 	defer func() { _ = body.Close() }() // as above
-	if err := judged.hold(ctx); err != nil {
-		return inTime(ctx, err)
+	if err := holdBoth(ctx, judged, seen.manifest); err != nil {
+		return err
+	}
+	if !judged.decision.Vouched {
+		return errNotVouched
 	}
 	if !timer.Stop() {
-		return inTime(ctx, context.Cause(ctx))
+		return context.Cause(ctx)
 	}
 	x.WriteHeader(status)
 	return stream(x, body)
+}
+
+// serveUnknown serves a blob for which nothing vouches: it may be anything, also
+// a manifest that nobody has decided about. So what the registry says of it does
+// not count, and nobody is told anything of it unseen: parts and conditions are
+// answered with the whole (RFC 9110, section 14.2).
+func (h *Handler) serveUnknown(ctx context.Context, x *exchange, judged *judgement, timer *time.Timer) error {
+	for _, name := range contentHeaders {
+		x.Header().Del(name)
+	}
+	describe(x)
+	blob, err := h.openWhole(ctx, x)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = blob.Body.Close() }() // all that Read had to say was said
+	if !timer.Reset(h.cfg.Timeout) {         // to look at the blob has its own time
+		return context.Cause(ctx)
+	}
+	seen, err := h.look(ctx, x, blob, true)
+	if err != nil {
+		return err
+	}
+	defer seen.release()
+	blob.Size = seen.size
+	if x.r.Method == http.MethodHead {
+		setLength(x, blob.Size)
+		if err := holdBoth(ctx, judged, seen.manifest); err != nil {
+			return err
+		}
+		x.WriteHeader(http.StatusOK)
+		return nil
+	}
+	status, err := announce(x, blob, span{}, false)
+	if err != nil {
+		return err
+	}
+	body, err := h.goOn(ctx, x, blob, seen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }() // as above
+	if err := holdBoth(ctx, judged, seen.manifest); err != nil {
+		return err
+	}
+	if !timer.Stop() {
+		return context.Cause(ctx)
+	}
+	x.WriteHeader(status)
+	return stream(x, body)
+}
+
+// describe sets the headers that all blobs have and returns the entity tag.
+func describe(x *exchange) (etag string) {
+	etag = `"` + x.ask.ref.Digest.String() + `"`
+	x.Header().Set("Docker-Content-Digest", x.ask.ref.Digest.String())
+	x.Header().Set("Etag", etag)
+	x.Header().Set("Content-Type", "application/octet-stream")
+	return etag
+}
+
+func setLength(x *exchange, size int64) {
+	if size >= 0 {
+		x.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	}
 }
 
 // inTime tells the end of our own time from other errors: to those below us it
@@ -89,11 +163,12 @@ func (h *Handler) headBlob(ctx context.Context, x *exchange, judged *judgement) 
 	if err != nil {
 		return err
 	}
-	if size >= 0 {
-		x.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	}
+	setLength(x, size)
 	if err := judged.hold(ctx); err != nil {
 		return err
+	}
+	if !judged.decision.Vouched {
+		return errNotVouched
 	}
 	x.WriteHeader(http.StatusOK)
 	return nil
@@ -114,58 +189,10 @@ func announce(x *exchange, blob *oci.Blob, part span, partial bool) (int, error)
 		x.Header().Set("Content-Range", blob.ContentRange)
 		status, size = http.StatusPartialContent, length
 	}
-	switch {
-	case size >= 0:
-		x.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	case !x.r.ProtoAtLeast(1, 1):
+	if size < 0 && !x.r.ProtoAtLeast(1, 1) {
 		// Without a length and without chunks a broken body would look whole.
 		return 0, &oci.Error{Code: oci.CodeUpstream, Reason: "no_length", Message: "the registry did not say how long the blob is"}
 	}
+	setLength(x, size)
 	return status, nil
-}
-
-const bufferBytes = 64 << 10
-
-var buffers = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
-
-// stream copies body, always one byte behind: a body that turns out wrong at its
-// end must not have been sent whole, since a client that has every announced
-// byte never learns of the error.
-func stream(w io.Writer, body io.Reader) error {
-	buffer := buffers.Get().(*[bufferBytes]byte)
-	defer buffers.Put(buffer)
-	held := 0 // buffer[:held] has been read and not been written
-	for idle := 0; ; {
-		n, err := body.Read(buffer[held:])
-		have := held + n
-		if err == io.EOF { // one that is wrapped is a failure
-			return write(w, buffer[:have])
-		}
-		if err != nil {
-			return fmt.Errorf("read blob: %w", err)
-		}
-		if idle++; n > 0 {
-			idle = 0
-		} else if idle > 100 {
-			return fmt.Errorf("read blob: %w", io.ErrNoProgress)
-		}
-		if have < 2 {
-			held = have
-			continue
-		}
-		if err := write(w, buffer[:have-1]); err != nil {
-			return err
-		}
-		buffer[0], held = buffer[have-1], 1
-	}
-}
-
-func write(w io.Writer, b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	if _, err := w.Write(b); err != nil {
-		return fmt.Errorf("write blob: %w", err)
-	}
-	return nil
 }

@@ -18,6 +18,9 @@ type judgement struct {
 	x       *exchange
 	ask     func(ctx context.Context, question policy.Request) (policy.Decision, error)
 	decided int
+	// decision is the last that was made: a request may have two judgements, and
+	// x shows the one that was held last.
+	decision policy.Decision
 }
 
 // hold returns nil when, under the revision in force at this moment, the content
@@ -25,8 +28,9 @@ type judgement struct {
 // decider only when there is no decision yet or the revision has changed.
 func (j *judgement) hold(ctx context.Context) error {
 	for {
-		if j.decided > 0 && j.x.decision.Revision == j.h.cfg.Revision() {
-			return refused(j.x.decision)
+		if j.current() {
+			j.show()
+			return refused(j.decision)
 		}
 		// The rules outran this request: the last question is for a refusal, so
 		// that the answer names a record that says what was answered.
@@ -44,10 +48,41 @@ func (j *judgement) hold(ctx context.Context) error {
 			return fmt.Errorf("decide %s: %w", j.x.ask.ref, err)
 		}
 		j.decided++
-		j.x.decision = d
-		j.x.Header().Set("Vouchsafe-Decision", d.ID+" "+d.Verdict.String())
+		j.decision = d
 		if last {
+			j.show()
 			return refused(d)
+		}
+	}
+}
+
+// current reports whether the last decision was made under the revision in force.
+func (j *judgement) current() bool {
+	return j.decided > 0 && j.decision.Revision == j.h.cfg.Revision()
+}
+
+// show makes the last decision the one that is answered.
+func (j *judgement) show() {
+	j.x.decision = j.decision
+	j.x.Header().Set("Vouchsafe-Decision", j.decision.ID+" "+j.decision.Verdict.String())
+}
+
+// holdBoth holds the judgement of a blob and, when it is a manifest, that of the
+// manifest, both under one revision; manifest may be nil.
+func holdBoth(ctx context.Context, blob, manifest *judgement) error {
+	for {
+		if err := blob.hold(ctx); err != nil {
+			return err
+		}
+		if manifest == nil {
+			return nil
+		}
+		if err := manifest.hold(ctx); err != nil {
+			return err
+		}
+		// To decide about the manifest may have taken long.
+		if blob.current() {
+			return nil
 		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 const (
 	// servedBytes bounds the large manifests that requests hold, from their
 	// arrival until the client has taken them: signatures may take long to come,
-	// and clients to read. One registry gets half, so that it never has all.
+	// and clients to read. What requests hold of large blobs that were looked at
+	// counts with them. One registry gets half, so that it never has all.
 	servedBytes = 256 << 20
 	// largeBytes is what counts as large. Smaller ones are bounded by the number
 	// of connections.
@@ -50,14 +51,10 @@ func (h *holding) manifest(image oci.Image) (release func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.users == nil {
-		h.users, h.of = map[oci.Reference]int{}, map[string]int64{}
+		h.users = map[oci.Reference]int{}
 	}
-	if h.users[name] == 0 {
-		if h.total+size > servedBytes || h.of[registry]+size > servedBytes/2 {
-			return nil, busy("too many large manifests are being served")
-		}
-		h.total += size
-		h.of[registry] += size
+	if h.users[name] == 0 && !h.take(registry, size) {
+		return nil, busy("too many large manifests are being served")
 	}
 	h.users[name]++
 	return func() { h.leave(name, size) }, nil
@@ -70,14 +67,46 @@ func (h *holding) leave(name oci.Reference, size int64) {
 		return
 	}
 	delete(h.users, name)
+	h.give(name.Repository.Registry, size)
+}
+
+// alone counts bytes of a blob that one request holds for itself until release is
+// called, which it may be more than once. It never waits.
+func (h *holding) alone(registry string, size int64) (release func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.take(registry, size) {
+		return nil, busy("too many large blobs are being served")
+	}
+	return sync.OnceFunc(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.give(registry, size)
+	}), nil
+}
+
+// take and give are called with mu held.
+func (h *holding) take(registry string, size int64) bool {
+	if h.total+size > servedBytes || h.of[registry]+size > servedBytes/2 {
+		return false
+	}
+	if h.of == nil {
+		h.of = map[string]int64{}
+	}
+	h.total += size
+	h.of[registry] += size
+	return true
+}
+
+func (h *holding) give(registry string, size int64) {
 	h.total -= size
-	registry := name.Repository.Registry
 	if h.of[registry] -= size; h.of[registry] == 0 {
 		delete(h.of, registry)
 	}
 }
 
-// blob waits for a share of a registry's memory until ctx ends.
+// blob waits for a share of a registry's memory until ctx ends. To call release
+// more than once is as once.
 func (h *holding) blob(ctx context.Context, registry string, size int64) (release func(), err error) {
 	h.mu.Lock()
 	if h.inspecting == nil {
@@ -92,7 +121,7 @@ func (h *holding) blob(ctx context.Context, registry string, size int64) (releas
 	if share.Acquire(ctx, size) != nil {
 		return nil, busy("too many large blobs of this registry are being looked at")
 	}
-	return func() { share.Release(size) }, nil
+	return sync.OnceFunc(func() { share.Release(size) }), nil
 }
 
 func busy(message string) error {

@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,4 +93,36 @@ func TestBlobsOfOneRegistryWaitForNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	again()
+}
+
+// What requests hold of blobs counts for each of them, together with manifests,
+// and is given back once.
+func TestWhatRequestsHoldOfBlobsCountsForEach(t *testing.T) {
+	var h holding
+	var bodies []*front
+	for {
+		release, err := h.alone("a.test", oci.MaxManifestBytes)
+		if err != nil {
+			if oci.CodeOf(err) != oci.CodeBusy {
+				t.Fatalf("got %v, want CodeBusy", err)
+			}
+			break
+		}
+		bodies = append(bodies, &front{content: make([]byte, 10), release: release, rest: io.NopCloser(strings.NewReader("rest"))})
+	}
+	if got, want := len(bodies), servedBytes/2/oci.MaxManifestBytes; got != want {
+		t.Errorf("got %d beginnings of one registry's blobs, want %d", got, want)
+	}
+	if _, err := h.manifest(large("a.test", 1)); oci.CodeOf(err) != oci.CodeBusy {
+		t.Errorf("got %v for a manifest, want CodeBusy", err)
+	}
+	for _, body := range bodies {
+		if n, err := body.Read(make([]byte, 10)); n != 10 || err != nil {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		body.release() // as the end of the request does
+	}
+	if h.total != 0 || len(h.of) != 0 {
+		t.Errorf("left behind: %d bytes of %d registries", h.total, len(h.of))
+	}
 }

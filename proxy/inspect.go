@@ -1,64 +1,212 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"slices"
+	"net/http"
 	"strings"
 
 	"vouchsafe/oci"
 )
 
 const (
-	// keptBytes is how much of an inspected blob is kept to be sent. A larger one
-	// is opened again, so that a slow client holds no more than this.
+	// keptBytes is how much of an inspected blob is kept to be sent, and how much
+	// is read ahead of one that is said to be too large for a manifest. A smaller
+	// one is opened again when it is larger than this, so that a slow client holds
+	// no more.
 	keptBytes = 32 << 10
-	// sniffBytes decides whether a blob can be JSON at all.
+	// sniffBytes decides, mostly, whether a blob can be JSON at all.
 	sniffBytes = 512
 )
 
-// inspect looks whether a blob is a manifest. Registries serve manifests as blobs
-// too, and a node that got one that way does not ask for it again: so it needs a
-// decision like any manifest. It returns the body to go on with: that of blob
-// with what was read of it in front again, or that of the same blob opened anew.
-func (h *Handler) inspect(ctx context.Context, x *exchange, blob *oci.Blob) (io.ReadCloser, error) {
+// sight is what a look at a blob has found.
+type sight struct {
+	// content is the beginning of the blob.
+	content []byte
+	// whole is true when content is all of it: the end of a body is given only
+	// when its digest is right.
+	whole bool
+	// size is that of the blob, -1 when not known; only of a whole it is not what
+	// the registry says.
+	size int64
+	// manifest is what was decided about a blob that is a manifest, else nil.
+	manifest *judgement
+	// scan is set for JSON that is too large to be read whole. What is sent
+	// of it must go on through it.
+	scan *keyScan
+	// release gives back the memory of content. More than once is as once.
+	release func()
+}
+
+// inspect looks whether a vouched blob is a manifest, and returns the body to go
+// on with: that of blob with what was read of it in front again, or that of the
+// same blob opened anew. What the registry says of its size is taken for true:
+// who signed for the blob has seen it.
+func (h *Handler) inspect(ctx context.Context, x *exchange, blob *oci.Blob) (sight, io.ReadCloser, error) {
 	if totalSize(blob) > oci.MaxManifestBytes {
-		return blob.Body, nil
+		return sight{release: func() {}}, blob.Body, nil
 	}
-	whole := blob
 	if blob.ContentRange != "" {
 		// A part does not show what it is a part of.
-		var err error
-		if whole, err = h.openWhole(ctx, x); err != nil {
-			return nil, err
+		whole, err := h.openWhole(ctx, x)
+		if err != nil {
+			return sight{}, nil, err
 		}
 		defer func() { _ = whole.Body.Close() }() // read as far as it matters
+		seen, err := h.look(ctx, x, whole, false)
+		if err == nil && seen.manifest == nil {
+			seen.release()
+		}
+		seen.content = nil
+		return seen, blob.Body, err
 	}
-	content, manifest, err := h.readIfJSON(ctx, x, whole)
+	seen, err := h.look(ctx, x, blob, false)
 	if err != nil {
-		return nil, err
+		return sight{}, nil, err
 	}
-	if manifest {
-		if err := h.judgeContent(ctx, x, content); err != nil {
-			return nil, err
+	body, err := h.goOn(ctx, x, blob, seen)
+	if err != nil {
+		seen.release()
+	}
+	return seen, body, err
+}
+
+// look reads a blob from its beginning as far as it takes to tell what it is.
+// Registries serve manifests as blobs too, and a node that got one that way does
+// not ask for it again: so it needs a decision like any manifest, and look fails
+// unless it has one that serves. JSON that is larger than a manifest may be has
+// none: with scanned it must not look like a manifest either.
+func (h *Handler) look(ctx context.Context, x *exchange, blob *oci.Blob, scanned bool) (sight, error) {
+	seen := sight{size: blob.Size, release: func() {}}
+	var err error
+	if seen.content, err = readMore(nil, blob.Body, sniffBytes); err != nil {
+		return sight{}, err
+	}
+	if isPlain(seen.content) {
+		return seen, nil
+	}
+	ahead := int64(oci.MaxManifestBytes)
+	switch {
+	case blob.Size > ahead:
+		// Not for this body to be whole and be a manifest: it would break.
+		ahead = keptBytes
+	case blob.Size >= 0:
+		ahead = blob.Size
+	}
+	if ahead > keptBytes { // The configs of images, nearly all that comes here, wait for nobody.
+		if seen.release, err = h.holding.blob(ctx, x.ask.ref.Repository.Registry, ahead); err != nil {
+			return sight{}, err
 		}
 	}
+	if seen.content, err = readMore(seen.content, blob.Body, int(ahead)+1); err == nil {
+		if seen.whole = int64(len(seen.content)) <= ahead; seen.whole {
+			err = h.lookAtWhole(ctx, x, &seen)
+		} else {
+			err = h.lookAtBeginning(x, blob, &seen, scanned)
+		}
+	}
+	if err != nil {
+		seen.release()
+		return sight{}, err
+	}
+	return seen, nil
+}
+
+// isPlain reports whether what begins with b is no JSON object, however it is
+// encoded.
+func isPlain(b []byte) bool {
+	var scan keyScan
+	scan.see(b)
+	return scan.plain
+}
+
+// lookAtWhole decides about a blob that is a manifest.
+func (h *Handler) lookAtWhole(ctx context.Context, x *exchange, seen *sight) error {
+	seen.size = int64(len(seen.content))
+	if !mayBeManifest(seen.content) {
+		return nil
+	}
+	manifest, err := oci.ParseManifest(seen.content, "")
+	if err != nil {
+		return err
+	}
+	image := oci.Image{Reference: x.ask.ref, Bytes: seen.content, MediaType: manifest.MediaType, Manifest: manifest}
+	if len(seen.content) > largeBytes {
+		// As any large manifest, but each request has read its own.
+		if err := h.keep(x, seen, 2*int64(len(seen.content))); err != nil {
+			return err
+		}
+	}
+	seen.manifest = h.judgeImage(x, image)
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
+	defer cancel()
+	return seen.manifest.hold(ctx)
+}
+
+// lookAtBeginning looks at what was read of a blob that is larger than a manifest
+// may be.
+func (h *Handler) lookAtBeginning(x *exchange, blob *oci.Blob, seen *sight, scanned bool) error {
+	if blob.Size >= 0 && blob.Size <= oci.MaxManifestBytes {
+		return broken(errTooLong)
+	}
+	if blob.Size < 0 {
+		if err := h.keep(x, seen, int64(len(seen.content))); err != nil {
+			return err
+		}
+	}
+	if !scanned {
+		return nil
+	}
+	seen.scan = &keyScan{}
+	if seen.scan.see(seen.content) {
+		return errLargeManifest()
+	}
+	return nil
+}
+
+// keep moves content from the share of those who look to that of those who wait
+// for a client, so that slow clients keep nobody from looking.
+func (h *Handler) keep(x *exchange, seen *sight, size int64) error {
+	release, err := h.holding.alone(x.ask.ref.Repository.Registry, size)
+	if err != nil {
+		return err
+	}
+	seen.release()
+	seen.release = release
+	return nil
+}
+
+var errTooLong = errors.New("it is longer than was announced")
+
+// errLargeManifest refuses what no reader of ours can decide about and others
+// may start.
+func errLargeManifest() error {
+	return &oci.Error{
+		Code: oci.CodeManifestInvalid, Reason: "too_large",
+		Message: fmt.Sprintf("the blob looks like a manifest, and is larger than the %d bytes that one may have", oci.MaxManifestBytes),
+	}
+}
+
+// goOn returns the body of a blob that was looked at. A whole that is not small
+// is opened again: it has the same digest at its end, or breaks.
+func (h *Handler) goOn(ctx context.Context, x *exchange, blob *oci.Blob, seen sight) (io.ReadCloser, error) {
 	switch {
-	case whole != blob:
-		return blob.Body, nil
-	case len(content) <= keptBytes:
-		return struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(content), blob.Body), blob.Body}, nil
+	case seen.whole && (seen.manifest != nil || len(seen.content) <= keptBytes):
+		return &front{content: seen.content, release: seen.release, rest: http.NoBody}, nil
+	case !seen.whole:
+		rest := blob.Body
+		if seen.scan != nil {
+			rest = &scannedBody{ReadCloser: rest, scan: seen.scan}
+		}
+		return &front{content: seen.content, release: seen.release, rest: rest}, nil
 	}
 	anew, err := h.openWhole(ctx, x)
 	if err != nil {
 		return nil, err
 	}
+	seen.release()
 	return anew.Body, nil
 }
 
@@ -70,152 +218,6 @@ func (h *Handler) openWhole(ctx context.Context, x *exchange) (*oci.Blob, error)
 		err = &oci.Error{Code: oci.CodeUpstream, Reason: "bad_range", Message: "the registry answered a part where the whole was asked for"}
 	}
 	return blob, err
-}
-
-// readIfJSON returns what it read of a blob: its beginning or, when that may be
-// JSON, all of it up to one byte more than a manifest may have. manifest is true
-// when that is a whole that looks like a manifest.
-func (h *Handler) readIfJSON(ctx context.Context, x *exchange, blob *oci.Blob) (content []byte, manifest bool, err error) {
-	head, err := readUpTo(blob.Body, sniffBytes)
-	if err != nil {
-		return nil, false, err
-	}
-	if text := bytes.TrimLeft(head, " \t\r\n"); len(text) > 0 && text[0] != '{' {
-		return head, false, nil
-	}
-	if len(head) < sniffBytes {
-		return head, looksLikeManifest(head), nil
-	}
-	// The configs of images, nearly all that comes here, wait for nobody.
-	if size := blob.Size; size < 0 || size > keptBytes {
-		if size < 0 {
-			size = oci.MaxManifestBytes
-		}
-		release, err := h.holding.blob(ctx, x.ask.ref.Repository.Registry, size)
-		if err != nil {
-			return nil, false, err
-		}
-		defer release()
-	}
-	rest, err := readUpTo(blob.Body, oci.MaxManifestBytes+1-len(head))
-	if err != nil {
-		return nil, false, err
-	}
-	content = append(head, rest...)
-	return content, len(content) <= oci.MaxManifestBytes && looksLikeManifest(content), nil
-}
-
-// judgeContent decides about a blob that is a manifest.
-func (h *Handler) judgeContent(ctx context.Context, x *exchange, content []byte) error {
-	manifest, err := oci.ParseManifest(content, "")
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
-	defer cancel()
-	image := oci.Image{Reference: x.ask.ref, Bytes: content, MediaType: manifest.MediaType, Manifest: manifest}
-	release, err := h.holding.manifest(image)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return h.judgeImage(x, image).hold(ctx)
-}
-
-// looksLikeManifest reports whether a lenient reader could take b for a manifest
-// or index: what only the strict one refuses must not pass for something else. A
-// field twice counts, since readers differ in what they make of it.
-func looksLikeManifest(b []byte) bool {
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
-		return false
-	}
-	var seen [len(manifestFields)]bool
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return false
-		}
-		var value json.RawMessage
-		if decoder.Decode(&value) != nil {
-			return false
-		}
-		field, _ := name.(string)
-		for i, wanted := range manifestFields {
-			// As encoding/json compares names: also "layer\u017f" is "layers".
-			if !strings.EqualFold(field, wanted) {
-				continue
-			}
-			if seen[i] || pointsAtContent(value) {
-				return true
-			}
-			seen[i] = true
-		}
-	}
-	return false
-}
-
-// manifestFields are the fields that make a manifest or an index of an object.
-var manifestFields = [...]string{"layers", "manifests", "config"}
-
-// descriptor is as much of a descriptor as matters here. It is small, since a
-// blob may list millions.
-type descriptor struct{ Digest present }
-
-// present is true for a field that is there, whatever its value.
-type present bool
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (p *present) UnmarshalJSON([]byte) error { *p = true; return nil }
-
-// pointsAtContent reports whether value is a descriptor or a list with one. An
-// empty list counts: it is what an index of nothing has. Entries of a list that
-// are something else do not hide those that are one.
-func pointsAtContent(value json.RawMessage) bool {
-	if value[0] == '{' {
-		var one descriptor
-		return json.Unmarshal(value, &one) == nil && bool(one.Digest)
-	}
-	var list []descriptor
-	if err := json.Unmarshal(value, &list); err != nil {
-		if _, other := errors.AsType[*json.UnmarshalTypeError](err); !other {
-			return false
-		}
-	}
-	return list != nil && (len(list) == 0 || slices.Contains(list, descriptor{true}))
-}
-
-// readUpTo reads n bytes, or fewer when there are no more. It gives up on a reader
-// that goes on giving nothing, as [stream] does.
-func readUpTo(r io.Reader, n int) ([]byte, error) {
-	b := make([]byte, 0, min(n, sniffBytes))
-	for idle := 0; len(b) < n; {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, min(n-len(b), cap(b)))
-		}
-		got, err := r.Read(b[len(b):min(cap(b), n)])
-		b = b[:len(b)+got]
-		if err == io.EOF { // one that is wrapped is a failure
-			break
-		}
-		if err != nil {
-			return nil, broken(err)
-		}
-		if idle++; got > 0 {
-			idle = 0
-		} else if idle > 100 {
-			return nil, broken(io.ErrNoProgress)
-		}
-	}
-	return b, nil
-}
-
-// broken is a body that broke before anything of it was sent.
-func broken(err error) error {
-	if _, known := errors.AsType[*oci.Error](err); known {
-		return err
-	}
-	return &oci.Error{Code: oci.CodeUpstream, Message: "the registry broke off the blob", Err: err}
 }
 
 // totalSize is the size of the whole blob, -1 when it is not known.

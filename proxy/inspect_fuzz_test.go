@@ -37,7 +37,9 @@ func FuzzBlobInspection(f *testing.F) {
 			w.decider.mu.Lock()
 			defer w.decider.mu.Unlock()
 			judged = len(w.decider.list) > 1
-			return allow(blobDigest), nil
+			d := allow(blobDigest)
+			d.Vouched = slowly
+			return d, nil
 		}
 		h := proxy.New(&w.resolver, &w.upstream, &w.upstream, &w.decider, proxy.Config{
 			Listed: func(string) bool { return true }, Revision: func() string { return "r1" },

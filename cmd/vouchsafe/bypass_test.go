@@ -112,6 +112,11 @@ func TestAnUnsignedImageIsRefusedHoweverItIsHidden(t *testing.T) {
 			h.blob("", string(h.manifest))
 			return "blobs/" + oci.SHA256(h.manifest).String()
 		}, 403},
+		"as a blob that is larger than a manifest may be": {func(h *hidden) string {
+			large := strings.TrimSuffix(string(h.manifest), "}") + `,"annotations":{"a":"` + strings.Repeat("x", oci.MaxManifestBytes) + `"}}`
+			h.blob("", large)
+			return "blobs/" + oci.SHA256([]byte(large)).String()
+		}, 502},
 		"behind an index that calls it an artifact": {func(h *hidden) string { return h.index(h.manifest, "") }, 403},
 		"embedded in an index that calls it an artifact": {func(h *hidden) string {
 			return h.index(h.manifest, `,"data":"`+base64.StdEncoding.EncodeToString(h.manifest)+`"`)
@@ -178,4 +183,72 @@ func TestAnUnsignedImageIsRefusedHoweverItIsHidden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A blob that nothing vouches for is answered only after a look at it, whatever
+// way it is asked for; one that the signed image lists is answered as always.
+func TestABlobIsAnsweredAfterALook(t *testing.T) {
+	h := newHidden(t)
+	h.blob("", string(h.manifest))
+	padded := strings.Repeat(" ", oci.MaxManifestBytes) + string(h.manifest)
+	h.blob("", padded)
+	manifest, late := oci.SHA256(h.manifest).String(), oci.SHA256([]byte(padded)).String()
+	nothing := oci.SHA256([]byte("nothing")).String()
+	h.pull(t, http.MethodGet, "1.4")
+	listed := h.layerOf(t, h.door.image.Digest.String())
+	for name, c := range map[string]struct {
+		method, digest string
+		headers        []string
+		want           int
+		broken         bool
+	}{
+		"HEAD of an unsigned manifest":               {"HEAD", manifest, nil, 403, false},
+		"an unsigned manifest that the client has":   {"GET", manifest, []string{"If-None-Match", "*"}, 403, false},
+		"a part of an unsigned manifest":             {"GET", manifest, []string{"Range", "bytes=0-"}, 403, false},
+		"nothing, which the client has":              {"GET", nothing, []string{"If-None-Match", "*"}, 404, false},
+		"HEAD of nothing, which the client has":      {"HEAD", nothing, []string{"If-None-Match", "*"}, 404, false},
+		"an unsigned manifest behind 4 MiB of space": {"GET", late, nil, 200, true},
+		"a part of it":                {"GET", late, []string{"Range", "bytes=4194304-"}, 200, true},
+		"a layer of the signed image": {"GET", listed, nil, 200, false},
+		"a layer that the client has": {"GET", listed, []string{"If-None-Match", "*"}, 304, false},
+		"HEAD of a layer":             {"HEAD", listed, nil, 200, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(t.Context(), c.method, h.gateway.URL+strings.Replace(h.path(c.digest), "/manifests/", "/blobs/", 1), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i+1 < len(c.headers); i += 2 {
+				request.Header.Set(c.headers[i], c.headers[i+1])
+			}
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			if answer.StatusCode != c.want || (err != nil) != c.broken || bytes.Contains(body, []byte(`"layers"`)) {
+				t.Errorf("got %d with %d bytes (%v), want %d, broken %t", answer.StatusCode, len(body), err, c.want, c.broken)
+			}
+		})
+	}
+}
+
+// layerOf returns the digest of the first layer of an image at the gateway.
+func (h *hidden) layerOf(t *testing.T, digest string) string {
+	t.Helper()
+	answer, err := http.Get(h.gateway.URL + h.path(digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := oci.ParseManifest(body, answer.Header.Get("Content-Type"))
+	if err != nil || len(manifest.Layers) == 0 {
+		t.Fatalf("%v in %s", err, body)
+	}
+	return manifest.Layers[0].Digest.String()
 }
