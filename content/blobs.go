@@ -91,8 +91,11 @@ type Blobs struct {
 	used int64
 	of   map[string]int64
 	// free are pieces that are used again. With them the memory taken is still
-	// no more than the buffer.
-	free [][]byte
+	// no more than the buffer. reused is when one was last put there or taken,
+	// tidy is nil while there is nothing to let go of.
+	free   [][]byte
+	reused time.Time
+	tidy   *time.Timer
 }
 
 // NewBlobs returns a Blobs over up.
@@ -123,11 +126,14 @@ func NewBlobs(up BlobUpstream, cfg BlobsConfig) *Blobs {
 	}
 }
 
-// Bytes returns how many bytes of the buffer are taken.
+// Bytes returns how many bytes of the buffer are in memory, those included that
+// are kept to be used again.
 func (b *Blobs) Bytes() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.used
+	// What is reserved and not there yet counts twice, as long as there is a free
+	// piece that it will be.
+	return min(b.cfg.Buffer, b.used+int64(len(b.free))*b.piece)
 }
 
 // OpenBlob opens a blob, or the part that byteRange asks for, as

@@ -269,6 +269,7 @@ func TestBlobThatBreaksOrIsWrongEndsBrokenForAll(t *testing.T) {
 				}
 				wg.Wait()
 				wantAsked(t, up, "GET")
+				b.Release() // buffers that are used again
 				if got := b.Bytes(); got != 0 {
 					t.Errorf("%d bytes in memory of a blob that failed", got)
 				}

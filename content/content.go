@@ -42,6 +42,8 @@ type Upstream interface {
 type Config struct {
 	// MaxBytes bounds the manifests in memory; zero means 64 MiB.
 	MaxBytes int64
+	// MaxTags bounds the tags that are remembered; zero means [DefaultTags].
+	MaxTags int
 	// TagTTL says how long a resolved tag of a registry is good; nil means 30 s
 	// for all.
 	TagTTL func(registry string) time.Duration
@@ -80,6 +82,9 @@ func New(upstream Upstream, cfg Config) *Resolver {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = defaultMaxBytes
 	}
+	if cfg.MaxTags <= 0 {
+		cfg.MaxTags = DefaultTags
+	}
 	if cfg.TagTTL == nil {
 		cfg.TagTTL = func(string) time.Duration { return defaultTagTTL }
 	}
@@ -102,7 +107,7 @@ func New(upstream Upstream, cfg Config) *Resolver {
 		upstream: upstream,
 		cfg:      cfg,
 		store:    newStore(cfg.MaxBytes),
-		tags:     newTagStore(maxTags),
+		tags:     newTagStore(cfg.MaxTags),
 		flights:  newFlights(cfg.Timeout, cfg.Now, cfg.Log),
 	}
 }
@@ -110,3 +115,8 @@ func New(upstream Upstream, cfg Config) *Resolver {
 // Bytes returns how many bytes of manifests are in memory, their parsed form
 // included.
 func (r *Resolver) Bytes() int64 { return r.store.size() }
+
+// Release lets go of half of the manifests in memory, by bytes, those that were
+// used least recently. It is for a process that is short of memory: what has gone
+// is fetched again.
+func (r *Resolver) Release() { r.store.halve() }

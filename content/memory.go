@@ -1,7 +1,5 @@
 package content
 
-import "slices"
-
 // charge takes n bytes of the buffer for a registry, or gives -n back.
 func (b *Blobs) charge(registry string, n int64) {
 	b.used += n
@@ -125,21 +123,6 @@ func (b *Blobs) unattend(s *stream) {
 	}
 }
 
-// buffer returns n bytes that are charged already.
-func (b *Blobs) buffer(n int64) []byte {
-	if last := len(b.free) - 1; n == b.piece && last >= 0 {
-		buf := b.free[last]
-		b.free[last] = nil
-		b.free = b.free[:last]
-		return buf
-	}
-	if spare := b.used + int64(len(b.free))*b.piece - b.cfg.Buffer; spare > 0 {
-		drop := min(len(b.free), int((spare+b.piece-1)/b.piece))
-		b.free = slices.Delete(b.free, 0, drop)
-	}
-	return make([]byte, n)
-}
-
 // drop gives a piece back that has left its stream, at once or when the last
 // one is out of it.
 func (b *Blobs) drop(s *stream, p *piece) {
@@ -164,7 +147,7 @@ func (b *Blobs) settle(s *stream, p *piece) {
 	}
 	size := int64(cap(p.buf))
 	if size == b.piece {
-		b.free = append(b.free, p.buf[:size])
+		b.keep(p.buf[:size])
 	}
 	p.buf = nil
 	b.charge(s.registry(), -size)

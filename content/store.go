@@ -64,6 +64,15 @@ func (s *store) put(at place, m *manifest) {
 	}
 }
 
+// halve lets the least recently used go until half of the bytes are left.
+func (s *store) halve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for most := s.held / 2; s.held > most; {
+		s.lru.RemoveOldest()
+	}
+}
+
 func (s *store) size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

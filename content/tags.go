@@ -9,9 +9,10 @@ import (
 	"vouchsafe/oci"
 )
 
-// maxTags bounds the tags that are remembered. Only tags that an upstream has
-// answered enter, the least recently used leave first.
-const maxTags = 100_000
+// DefaultTags is how many tags are remembered when nothing else is said: about
+// 50 MB when all of them are used. Only tags that an upstream has answered enter,
+// the least recently used leave first.
+const DefaultTags = 100_000
 
 // label names a tag of a repository.
 type label struct {

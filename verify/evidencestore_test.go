@@ -55,4 +55,9 @@ func TestEvidenceStoreIsBounded(t *testing.T) {
 	if check(t, err); b.asks() != 16 {
 		t.Errorf("the last evidence was not kept")
 	}
+	b.Release()
+	_, err = b.Evidence(t.Context(), b.world.repository("app"), last, time.Hour)
+	if check(t, err); b.asks() != 17 {
+		t.Errorf("got %d collections, want one more for evidence that was let go of", b.asks())
+	}
 }

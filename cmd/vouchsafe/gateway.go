@@ -35,6 +35,8 @@ type gateway struct {
 	log  *slog.Logger
 	// unkept says that audit records go to /dev/null.
 	unkept bool
+	// shedder is nil without GOMEMLIMIT, and before listen.
+	shedder *shedder
 	// reload is what was wrong with the last reload; nil, or a nil inside, is
 	// nothing.
 	reload atomic.Pointer[error]
@@ -104,8 +106,10 @@ func (a *app) outside(settings config.Settings, g *gateway) (outside, error) {
 
 // listen opens the listeners.
 func (g *gateway) listen(ctx context.Context, settings config.Settings, pprof bool) (*server.Group, error) {
+	g.shedder = newShedder(g.metrics.shed.Inc, g.stack.release, g.log)
+	saySizes(ctx, settings, memoryLimit(), g.log)
 	registry := server.Endpoint{
-		Name: "registry", Addr: settings.Listen, Handler: g.traces.handler(newShedder(g.metrics.shed.Inc).handler(g.stack.handler)),
+		Name: "registry", Addr: settings.Listen, Handler: g.traces.handler(g.shedder.handler(g.stack.handler)),
 		MaxConnections: settings.MaxConnections, MaxConnectionsPerAddress: settings.MaxConnectionsPerAddress,
 	}
 	if settings.TLSCertFile != "" {
@@ -143,6 +147,7 @@ func (g *gateway) ops(ready func() bool, pprof bool) http.Handler {
 			{Name: "audit", Probe: func() error { return g.stack.records.Problem() }},
 			{Name: "client-tokens", Probe: g.tokens.problem},
 			{Name: "certificate", Probe: g.certificateProblem},
+			{Name: "memory", Probe: g.shedder.problem},
 		},
 		Metrics: promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
 		Pprof:   pprof,
@@ -238,6 +243,7 @@ func (g *gateway) run(ctx context.Context, listeners *server.Group, hangup <-cha
 	background.Go(func() { g.tokens.follow(following) })
 	background.Go(func() { g.hear(following, hangup) })
 	background.Go(func() { g.stack.again.Run(following) })
+	background.Go(func() { g.shedder.follow(following) })
 	err := listeners.Serve(ctx)
 	end()
 	background.Wait()

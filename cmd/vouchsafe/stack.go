@@ -35,6 +35,8 @@ type stack struct {
 	memory  *inventory.Memory
 	again   *inventory.Reverifier
 	handler http.Handler
+	// release lets go of what can be had again, for a process short of memory.
+	release func()
 }
 
 // outside is what the stack has of the world around the process. The zero value
@@ -52,6 +54,7 @@ type outside struct {
 // newStack builds the stack from the bottom up.
 func newStack(current func() *config.Snapshot, settings config.Settings, around outside, m *metrics, log *slog.Logger) *stack {
 	s := &stack{current: current}
+	most := sizesOf(settings).within(memoryLimit())
 	s.upstream = upstream.New(
 		func(name string) (*upstream.Registry, bool) { return current().Registry(name) },
 		upstream.Config{
@@ -60,7 +63,8 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 		},
 	)
 	s.resolver = content.New(s.upstream, content.Config{
-		MaxBytes: int64(settings.ManifestCache),
+		MaxBytes: most.manifests,
+		MaxTags:  int(most.tags),
 		TagTTL: func(name string) time.Duration {
 			if registry, ok := current().Registry(name); ok {
 				return registry.TagTTL()
@@ -77,12 +81,13 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 		Observe: m.content,
 		Log:     log,
 	})
-	s.memory = inventory.NewMemory(inventory.MemoryConfig{VerifiedTTL: settings.VerifiedTTL})
-	results := inventory.NewResults(verify.NewLRU(settings.CacheEntries, nil), s.memory)
+	s.memory = inventory.NewMemory(inventory.MemoryConfig{Images: int(most.images), VerifiedTTL: settings.VerifiedTTL})
+	results := inventory.NewResults(verify.NewLRU(int(most.results), nil), s.memory)
 	s.verifier = verify.New(s.upstream, results, verify.Config{
 		VerifiedTTL:    settings.VerifiedTTL,
 		RejectedTTL:    settings.RejectedTTL,
 		UnavailableTTL: settings.UnavailableTTL,
+		EvidenceBytes:  most.evidence,
 		Observe:        m.verification,
 		ObserveCache:   m.cache,
 		Log:            log,
@@ -90,7 +95,7 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 	engine := &policy.Engine{
 		Rules:     func() policy.Rules { return current().Rules },
 		Results:   s.verifier,
-		Lineage:   inventory.NewLineage(0),
+		Lineage:   inventory.NewLineage(int(most.facts)),
 		Artifacts: policy.NewArtifacts(s.upstream),
 		Observe:   m.decision,
 	}
@@ -101,7 +106,7 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 		Interval: settings.ReverifyInterval, Rules: engine.Rules, Changed: m.reverified, Log: log,
 	})
 	blobs := content.NewBlobs(s.upstream, content.BlobsConfig{
-		Buffer: int64(settings.BlobBuffer), Timeout: settings.RequestTimeout, Observe: m.blob, Log: log,
+		Buffer: most.blobs, Timeout: settings.RequestTimeout, Observe: m.blob, Log: log,
 	})
 	s.handler = proxy.New(around.traces.resolver(s.resolver), blobs, s.upstream, s.decider, proxy.Config{
 		DefaultRegistry: settings.DefaultRegistry,
@@ -118,6 +123,11 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 		Log:      log,
 	})
 	m.contentBytes = func() int64 { return s.resolver.Bytes() + blobs.Bytes() }
+	s.release = func() {
+		blobs.Release()
+		s.resolver.Release()
+		s.verifier.Release()
+	}
 	m.inventory, m.due, m.lag = s.memory.Counts, s.again.Due, s.again.Lag
 	m.configurationTime = func() time.Time { return current().LoadedAt }
 	return s
