@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a process may take to begin or to end.
-const patience = 20 * time.Second
+const patience = 45 * time.Second
 
 var silent = log.New(io.Discard, "", 0)
 

@@ -19,7 +19,7 @@ import (
 )
 
 // Patience is how long anything may take that is waited for.
-const Patience = 20 * time.Second
+const Patience = 30 * time.Second
 
 // Gateway is a running "vouchsafe serve".
 type Gateway struct {
