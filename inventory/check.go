@@ -17,6 +17,8 @@ type job struct {
 	began     time.Time
 	// maxAge is how old evidence may be; zero means whatever has not ended.
 	maxAge time.Duration
+	// above are the indexes through which it was Verified.
+	above []oci.Digest
 }
 
 // change is that a status became another.
@@ -36,7 +38,7 @@ func (m *Memory) take(each int) (j job, wait time.Duration, ok bool) {
 		return job{}, wait, false
 	}
 	p := &e.plan
-	j = job{entry: e, image: e.image.Reference, mediaType: e.image.MediaType, began: now}
+	j = job{entry: e, image: e.image.Reference, mediaType: e.image.MediaType, began: now, above: e.above()}
 	// What was found out since the image was due need not be asked for again; a
 	// change is told from the evidence that showed it.
 	urgent, since := p.urgent, p.since
@@ -49,6 +51,17 @@ func (m *Memory) take(each int) (j job, wait time.Duration, ok bool) {
 		j.maxAge = max(now.Sub(since), 1)
 	}
 	return j, 0, true
+}
+
+// above returns the indexes through which e was Verified, each once.
+func (e *entry) above() []oci.Digest {
+	var all []oci.Digest
+	for _, r := range e.records {
+		if !r.from.IsZero() && !slices.Contains(all, r.from) {
+			all = append(all, r.from)
+		}
+	}
+	return all
 }
 
 // learned is what a check brought.

@@ -42,10 +42,8 @@ func (r *Reverifier) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if r.memory.forget(e, removed) {
-			r.weigh(ctx, e)
-		}
-		if len(changed) > 0 {
+		partial := r.memory.forget(e, removed) && r.weigh(ctx, e)
+		if len(changed) > 0 || partial {
 			r.memory.hurry(e, instant, rankOf(rules, e, changed))
 		}
 	}
@@ -73,16 +71,19 @@ func rankOf(rules policy.Rules, e *entry, changed []string) uint8 {
 	return 1
 }
 
-// weigh applies the policies in force to what is known of e.
-func (r *Reverifier) weigh(ctx context.Context, e *entry) {
+// weigh applies the policies in force to what is known of e. It reports whether
+// that was only part of what can be known.
+func (r *Reverifier) weigh(ctx context.Context, e *entry) (partial bool) {
 	j := job{entry: e, image: e.image.Reference, mediaType: e.image.MediaType}
 	request := policy.Request{Kind: policy.KindReverification, Reference: j.image}
-	decision, err := r.engine.DecideFrom(request, j.image, j.mediaType, r.memory.known(e))
+	known, partial := r.memory.known(e)
+	decision, err := r.engine.DecideFrom(request, j.image, j.mediaType, known)
 	if err != nil {
 		r.failed(ctx, j, err)
-		return
+		return partial
 	}
 	r.memory.judged(j, &decision)
+	return partial
 }
 
 // forget drops the results of integrations that are no more. It reports whether
@@ -97,15 +98,20 @@ func (m *Memory) forget(e *entry, removed []string) bool {
 	return true
 }
 
-// known returns the results that count.
-func (m *Memory) known(e *entry) []verify.Result {
+// known returns the results that count. One that is not Verified and was found
+// without a look at the indexes is not known yet: taken for a refusal it would open
+// a violation of an image that its index verifies.
+func (m *Memory) known(e *entry) (all []verify.Result, partial bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := make([]verify.Result, len(e.records))
+	all = make([]verify.Result, len(e.records))
 	for i, r := range e.records {
 		all[i] = *r.current()
+		if !r.settled() {
+			all[i].Status, partial = verify.Unavailable, true
+		}
 	}
-	return all
+	return all, partial
 }
 
 // hurry makes e due at an instant, from whatever evidence has not ended.

@@ -218,6 +218,7 @@ type bench struct {
 	changes  *changes
 	log      *logLines
 	again    *inventory.Reverifier
+	lineage  *inventory.Lineage
 	stop     func()
 }
 
@@ -226,23 +227,28 @@ type bench struct {
 func newBench(t testing.TB, cfg inventory.ReverifyConfig, policies []*policy.Policy, integrations ...*verify.Integration) *bench {
 	b := &bench{t: t, results: newFakeResults(), records: &fakeRecords{}, changes: &changes{}, log: &logLines{}}
 	b.rules.set(policies, integrations...)
-	b.engine = &policy.Engine{Rules: b.rules.get, Results: b.results, Lineage: inventory.NewLineage(0)}
+	b.lineage = inventory.NewLineage(0)
+	b.engine = &policy.Engine{Rules: b.rules.get, Results: b.results, Lineage: b.lineage}
 	b.memory = inventory.NewMemory(inventory.MemoryConfig{VerifiedTTL: time.Hour})
-	log := slog.New(slog.NewTextHandler(b.log, nil))
-	b.recorder = inventory.NewRecorder(b.engine, b.memory, log)
+	b.recorder = inventory.NewRecorder(b.engine, b.memory, newLog(b.log))
 	if cfg.Interval == 0 {
 		cfg.Interval = time.Hour
 	}
-	cfg.Rules, cfg.Changed, cfg.Log = b.rules.get, b.changes.observe, log
+	b.run(cfg)
+	return b
+}
+
+// run starts the Reverifier.
+func (b *bench) run(cfg inventory.ReverifyConfig) {
+	cfg.Rules, cfg.Changed, cfg.Log = b.rules.get, b.changes.observe, newLog(b.log)
 	b.again = inventory.NewReverifier(b.memory, b.engine, b.records, cfg)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		b.again.Run(ctx)
 	}()
 	b.stop = func() { cancel(); <-ended }
-	return b
 }
 
 func (b *bench) pull(image oci.Image) policy.Decision {

@@ -27,6 +27,8 @@ type labGateway struct {
 	t        *testing.T
 	registry *lab.Registry
 	away     *atomic.Bool
+	// broken, a func(*http.Request) bool, says which requests are answered 500.
+	broken   atomic.Value
 	key      *lab.Key
 	rules    rulesNow
 	memory   *inventory.Memory
@@ -44,6 +46,10 @@ func newLab(t *testing.T) *labGateway {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if g.away.Load() {
 				panic(http.ErrAbortHandler)
+			}
+			if broken, ok := g.broken.Load().(func(*http.Request) bool); ok && broken(r) {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
 			}
 			next.ServeHTTP(w, r)
 		})

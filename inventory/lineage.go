@@ -2,11 +2,9 @@ package inventory
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
+	"strings"
 	"sync"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
@@ -15,39 +13,36 @@ import (
 // Limits of a Lineage.
 const (
 	// DefaultFacts is how many facts are kept when nothing else is said: about
-	// 100 MB when all of them are used.
+	// 50 MB when all of them are used.
 	DefaultFacts = 200_000
 	// MaxListing is how many documents are kept that list one digest.
 	MaxListing = 64
+	// strangersPart is the part of the facts that documents may have which were
+	// never vouched for.
+	strangersPart = 4
 )
+
+// keptFacts is the relation under which facts are kept without their document; no
+// [policy.Relation] has its value.
+const keptFacts policy.Relation = 0xFF
 
 // Lineage is a [policy.Lineage] in memory, bounded by a number of facts. A fact
 // is that one document of a repository lists one digest. It is safe for
 // concurrent use.
+//
+// It has two parts. Documents that were vouched for, because they were served and
+// some integration verified them, have three quarters; all others have one, and
+// drive out nothing but each other: first those of the repository that has the
+// most facts there. Of the first part no repository has more than half while others
+// need it.
 type Lineage struct {
-	limit int
-
 	// mu guards what follows. Each hold is short: no more than the entries of
-	// one document, see package oci's limits.
-	mu sync.Mutex
-	// count is how many facts are in listings.
-	count int
-	// listings are the documents that list a digest, by [listed].
-	listings *simplelru.LRU[key, []*document]
-	// recorded are the documents of which every fact is in listings, so that an
-	// image that is pulled again costs one look-up.
-	recorded *simplelru.LRU[key, struct{}]
-}
-
-// key stands for a name: a hash, so that long names cost no more than short
-// ones.
-type key [sha256.Size]byte
-
-// document is an index or image manifest that was recorded. Its digest is one
-// string for all its facts.
-type document struct {
-	digest oci.Digest
-	key    key
+	// one document, see package oci's limits, and those that it drives out.
+	mu        sync.Mutex
+	documents map[key]*document
+	listings  map[key]*listing
+	// vouched and strangers are the two parts.
+	vouched, strangers *part
 }
 
 var _ policy.Lineage = (*Lineage)(nil)
@@ -58,48 +53,105 @@ func NewLineage(facts int) *Lineage {
 	if facts <= 0 {
 		facts = DefaultFacts
 	}
-	// Neither list evicts by itself before trim does: listings hold at least
-	// one fact each, and at most limit plus one document's are held at a time.
-	listings, err := simplelru.NewLRU[key, []*document](facts+oci.MaxLayers+2, nil)
-	if err != nil {
-		panic(err) // Only for a size below one.
+	strangers := max(1, facts/strangersPart)
+	return &Lineage{
+		documents: map[key]*document{}, listings: map[key]*listing{},
+		vouched: newPart(facts-strangers, false), strangers: newPart(strangers, true),
 	}
-	recorded, err := simplelru.NewLRU[key, struct{}](facts, nil)
-	if err != nil {
-		panic(err)
-	}
-	return &Lineage{limit: facts, listings: listings, recorded: recorded}
 }
 
 // Record implements [policy.Lineage]. A document of which everything is still
 // remembered keeps its place among those that list the same digest. It never
 // fails.
 func (l *Lineage) Record(_ context.Context, image oci.Image) error {
+	l.record(&image, false)
+	return nil
+}
+
+// vouch remembers what image lists among what was vouched for.
+func (l *Lineage) vouch(image *oci.Image) { l.record(image, true) }
+
+// vouchFor is vouch for an image without its bytes: what is known of it.
+func (l *Lineage) vouchFor(repository oci.Repository, digest oci.Digest) {
+	self := keyOf(repository, 0, digest)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d := l.documents[self]; d != nil {
+		l.move(d, l.vouched)
+	}
+}
+
+func (l *Lineage) record(image *oci.Image, vouched bool) {
 	repository, digest := image.Reference.Repository, image.Reference.Digest
 	self := keyOf(repository, 0, digest)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, known := l.recorded.Get(self); known {
-		return nil
+	p := l.strangers
+	d := l.documents[self]
+	if vouched || d != nil && d.part == l.vouched {
+		p = l.vouched
 	}
-	doc := &document{digest: digest, key: self}
-	for _, d := range image.Manifest.Manifests {
-		l.add(keyOf(repository, policy.ChildOf, d.Digest), doc, d.Digest)
+	if d != nil && d.whole {
+		l.move(d, p)
+		return
+	}
+	if d != nil {
+		l.drop(d)
+	}
+	d = l.document(p, self, repository, digest)
+	d.whole = true
+	for _, child := range image.Manifest.Manifests {
+		l.add(d, policy.ChildOf, child.Digest)
 	}
 	if image.Manifest.Kind == oci.KindImage {
-		l.add(keyOf(repository, policy.BlobOf, image.Manifest.Config.Digest), doc, image.Manifest.Config.Digest)
+		l.add(d, policy.BlobOf, image.Manifest.Config.Digest)
 	}
-	for _, d := range image.Manifest.Layers {
-		l.add(keyOf(repository, policy.BlobOf, d.Digest), doc, d.Digest)
+	for _, layer := range image.Manifest.Layers {
+		l.add(d, policy.BlobOf, layer.Digest)
 	}
-	// Remembered as whole before trimming, which takes that back when it drops
-	// one of these facts.
-	l.recorded.Add(self, struct{}{})
-	l.trim()
-	return nil
+	l.trim(p, d)
 }
 
-// Listing implements [policy.Lineage].
+// keep remembers that index is above child, directly or through others, since a
+// result rests on that. It is content, so it stays true when the documents between
+// them are forgotten.
+func (l *Lineage) keep(repository oci.Repository, child, index oci.Digest) {
+	listed, self := keyOf(repository, policy.ChildOf, child), keyOf(repository, keptFacts, index)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.listings[listed]; known != nil {
+		for _, d := range known.documents {
+			if d.digest == index && d.part == l.vouched {
+				l.vouched.touch(d)
+				return
+			}
+		}
+	}
+	d := l.documents[self]
+	if d == nil {
+		d = l.document(l.vouched, self, repository, index)
+		d.kept = true
+	}
+	l.vouched.touch(d)
+	l.add(d, policy.ChildOf, child)
+	l.trim(l.vouched, d)
+}
+
+// document makes an empty document in p.
+func (l *Lineage) document(p *part, self key, repository oci.Repository, digest oci.Digest) *document {
+	if h := p.holders[repository]; h != nil {
+		repository = h.repository
+	} else {
+		// A name may be part of a larger buffer.
+		repository = oci.Repository{Registry: strings.Clone(repository.Registry), Path: strings.Clone(repository.Path)}
+	}
+	d := &document{digest: digest, key: self, repository: repository}
+	l.documents[self] = d
+	p.push(d)
+	return d
+}
+
+// Listing implements [policy.Lineage]. What was vouched for is used by it.
 func (l *Lineage) Listing(_ context.Context, repository oci.Repository, relation policy.Relation, digest oci.Digest) ([]oci.Digest, error) {
 	if relation != policy.ChildOf && relation != policy.BlobOf {
 		return nil, nil
@@ -107,13 +159,16 @@ func (l *Lineage) Listing(_ context.Context, repository oci.Repository, relation
 	listed := keyOf(repository, relation, digest)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	documents, _ := l.listings.Get(listed)
-	if len(documents) == 0 {
+	known := l.listings[listed]
+	if known == nil {
 		return nil, nil
 	}
-	digests := make([]oci.Digest, len(documents))
-	for i, d := range documents {
-		digests[i] = d.digest
+	digests := make([]oci.Digest, 0, len(known.documents))
+	for _, d := range known.documents {
+		d.part.touch(d)
+		if !d.kept || !slices.ContainsFunc(known.documents, func(o *document) bool { return o != d && o.digest == d.digest }) {
+			digests = append(digests, d.digest)
+		}
 	}
 	return digests, nil
 }
@@ -122,54 +177,30 @@ func (l *Lineage) Listing(_ context.Context, repository oci.Repository, relation
 func (l *Lineage) Facts() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.count
+	return l.vouched.facts + l.strangers.facts
 }
 
-// add puts doc first among those that list a digest.
-func (l *Lineage) add(listed key, doc *document, digest oci.Digest) {
-	if digest.IsZero() {
+// move puts d first in p.
+func (l *Lineage) move(d *document, p *part) {
+	if d.part == p {
+		p.touch(d)
 		return
 	}
-	documents, _ := l.listings.Get(listed)
-	if at := slices.IndexFunc(documents, func(d *document) bool { return d.digest == doc.digest }); at >= 0 {
-		documents = slices.Delete(documents, at, at+1)
-		l.count--
-	}
-	documents = slices.Insert(documents, 0, doc)
-	l.count++
-	if len(documents) > MaxListing {
-		l.forget(documents[MaxListing])
-		documents = slices.Delete(documents, MaxListing, len(documents))
-		l.count--
-	}
-	l.listings.Add(listed, documents)
+	d.part.remove(d)
+	p.push(d)
+	l.trim(p, d)
 }
 
-// trim drops the digests that were used least recently.
-func (l *Lineage) trim() {
-	for l.count > l.limit {
-		_, documents, ok := l.listings.RemoveOldest()
-		if !ok {
+// trim makes room in p, and drops d when it has no fact.
+func (l *Lineage) trim(p *part, d *document) {
+	if len(d.lists) == 0 {
+		l.drop(d)
+	}
+	for {
+		victim := p.victim()
+		if victim == nil {
 			return
 		}
-		l.count -= len(documents)
-		for _, d := range documents {
-			l.forget(d)
-		}
+		l.drop(victim)
 	}
-}
-
-// forget lets a document that lost a fact be recorded anew.
-func (l *Lineage) forget(d *document) { l.recorded.Remove(d.key) }
-
-// keyOf hashes a name. The parts hold no zero byte, see package oci.
-func keyOf(repository oci.Repository, relation policy.Relation, digest oci.Digest) key {
-	var room [512]byte
-	name := append(room[:0], byte(relation))
-	name = append(name, repository.Registry...)
-	name = append(name, 0)
-	name = append(name, repository.Path...)
-	name = append(name, 0)
-	name = append(name, digest.String()...)
-	return sha256.Sum256(name)
 }

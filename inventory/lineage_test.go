@@ -185,21 +185,25 @@ func TestMemoryIsBoundedAndDropsWhatWasUsedLeastRecently(t *testing.T) {
 	}
 }
 
-func TestDocumentLargerThanTheMemory(t *testing.T) {
-	l := inventory.NewLineage(10)
+func TestADocumentHasAtMostHalfOfItsPart(t *testing.T) {
+	l := inventory.NewLineage(40)
 	var children []oci.Digest
 	for i := range 50 {
 		children = append(children, digest(fmt.Sprint(i)))
 	}
-	idx := index(t, api, "", children...)
+	idx, small := index(t, api, "", children...), image(t, other, digest("config"), digest("layer"))
+	record(t, l, small)
 	for range 3 {
 		record(t, l, idx)
-		if got := l.Facts(); got != 10 {
-			t.Errorf("got %d facts, want 10", got)
+		if got := l.Facts(); got != 2+5 {
+			t.Errorf("got %d facts, want 7", got)
 		}
 	}
-	if got := listing(t, l, api, policy.ChildOf, children[49]); len(got) != 1 {
-		t.Error("the last entry is not known")
+	if got := listing(t, l, api, policy.ChildOf, children[0]); len(got) != 1 {
+		t.Error("the first entry is not known")
+	}
+	if got := listing(t, l, other, policy.BlobOf, digest("layer")); len(got) != 1 {
+		t.Error("it drove out another repository")
 	}
 }
 

@@ -20,8 +20,8 @@ const (
 	// when it is seen again: a pull asks several times within seconds.
 	settledAfter = time.Minute
 	// passersPart is the part of the memory that images which were seen only once
-	// always have.
-	passersPart = 5
+	// always have, refusedPart the part that those have which were never served.
+	passersPart, refusedPart = 5, 4
 	// defaultVerifiedTTL is verify's.
 	defaultVerifiedTTL = 4 * time.Hour
 )
@@ -33,6 +33,8 @@ type MemoryConfig struct {
 	// VerifiedTTL is how long what was found out stands when nothing can be found
 	// out after it; zero means 4 h.
 	VerifiedTTL time.Duration
+	// Lineage is told which documents were vouched for; nil means none is.
+	Lineage *Lineage
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -40,9 +42,12 @@ type MemoryConfig struct {
 // Memory is what one process remembers of images and violations. It is safe for
 // concurrent use.
 //
-// When it is full, the image goes that was seen least recently: first among those
-// that were seen once, as long as they have more than a fifth of the memory, so
-// that whoever asks for many images once does not drive out those in use.
+// Images that were served at least once have up to three quarters of it, the others
+// what is left, so that no number of refused images drives out a served one. When a
+// part is full, the image goes that was seen least recently: of those that were
+// served, first among those that were seen once, as long as they have more than a
+// fifth of the memory, so that whoever asks for many images once does not drive out
+// those in use.
 type Memory struct {
 	cfg MemoryConfig
 
@@ -50,10 +55,10 @@ type Memory struct {
 	// of all entries and the count of those due go over many.
 	mu     sync.Mutex
 	images map[name]*entry
-	// passers were seen once, settled again a minute after; each has the latest
-	// first.
-	passers, settled *list.List
-	evicted          uint64
+	// refused were never served. Of those that were, passers were seen once, settled
+	// again a minute after. Each has the latest first.
+	refused, passers, settled *list.List
+	evicted                   uint64
 	// open counts the open violations by policy.
 	open     map[string]int
 	resolved ring
@@ -72,8 +77,9 @@ type entry struct {
 	records []*record
 	// violations are the open ones.
 	violations []Violation
-	place      *list.Element
-	settled    bool
+	// list is the one that it is in, place where.
+	list  *list.List
+	place *list.Element
 	// gone is true when the image has left the memory.
 	gone bool
 	plan plan
@@ -91,7 +97,7 @@ func NewMemory(cfg MemoryConfig) *Memory {
 		cfg.Now = time.Now
 	}
 	return &Memory{
-		cfg: cfg, images: map[name]*entry{}, passers: list.New(), settled: list.New(),
+		cfg: cfg, images: map[name]*entry{}, refused: list.New(), passers: list.New(), settled: list.New(),
 		open: map[string]int{}, schedule: newSchedule(),
 	}
 }
@@ -116,74 +122,15 @@ func (m *Memory) see(request policy.Request, image oci.Image) *entry {
 }
 
 func (m *Memory) add(image oci.Image, now time.Time) *entry {
-	for len(m.images) >= m.cfg.Images {
-		m.evict()
-	}
 	ref := image.Reference
 	repository := oci.Repository{Registry: strings.Clone(ref.Repository.Registry), Path: strings.Clone(ref.Repository.Path)}
 	e := &entry{image: Image{
 		Reference: oci.Reference{Repository: repository, Digest: ref.Digest},
 		MediaType: own(image.MediaType), Kind: image.Manifest.Kind, FirstSeen: now,
 	}}
-	m.images[name{repository, ref.Digest}] = e
-	e.place = m.passers.PushFront(e)
 	e.plan = newPlan(e.image.Reference, now)
-	m.schedule.plan(e)
+	m.insert(e, m.refused)
 	return e
-}
-
-// touch puts e first in its list.
-func (m *Memory) touch(e *entry, now time.Time) {
-	switch {
-	case e.settled:
-		m.settled.MoveToFront(e.place)
-	case now.Sub(e.image.FirstSeen) >= settledAfter:
-		m.passers.Remove(e.place)
-		e.settled, e.place = true, m.settled.PushFront(e)
-	default:
-		m.passers.MoveToFront(e.place)
-	}
-}
-
-// evict drops one image and its open violations.
-func (m *Memory) evict() {
-	from := m.passers
-	if from.Len() <= m.cfg.Images/passersPart && m.settled.Len() > 0 {
-		from = m.settled
-	}
-	e, ok := from.Remove(from.Back()).(*entry)
-	if !ok {
-		return
-	}
-	e.gone = true
-	delete(m.images, name{e.image.Reference.Repository, e.image.Reference.Digest})
-	for _, v := range e.violations {
-		m.count(v.Policy, -1)
-	}
-	e.violations = nil
-	m.schedule.drop(e)
-	m.evicted++
-}
-
-// latest puts one first in all, at most limit long; keep copies what is new.
-func latest[T comparable](all []T, one T, limit int, keep func(T) T) []T {
-	at := slices.Index(all, one)
-	switch {
-	case at == 0:
-		return all
-	case at > 0:
-		one = all[at]
-		copy(all[1:at+1], all[:at])
-	case len(all) < limit:
-		one = keep(one)
-		all = append(all, one)
-		copy(all[1:], all)
-	default:
-		one = keep(one)
-		copy(all[1:], all)
-	}
-	all[0] = one
-	return all
 }
 
 // Images calls yield with each image, in no order, until it returns false. It

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -76,9 +77,9 @@ func TestAFullMemoryDropsWhatWasSeenOnceFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := inventory.NewMemory(inventory.MemoryConfig{Images: 100})
 		r := inventory.NewRecorder(&fixed{decision: policy.Decision{
-			Verdict: policy.Deny, Policies: []policy.Outcome{{Name: "prod-signed", Violated: true}},
+			Verdict: policy.Warn, Policies: []policy.Outcome{{Name: "prod-signed", Violated: true}},
 		}}, m, nil)
-		used := make([]oci.Image, 70)
+		used := make([]oci.Image, 50)
 		for i := range used {
 			used[i] = some(t, fmt.Sprint("used", i))
 			remember(t, r, pull(used[i]), used[i])
@@ -93,27 +94,105 @@ func TestAFullMemoryDropsWhatWasSeenOnceFirst(t *testing.T) {
 			img.Reference.Tag = "again"
 			remember(t, r, pull(img), img)
 		}
-		left := 0
-		for _, img := range used {
-			if _, found := m.Image(api, img.Reference.Digest); found {
-				left++
-			}
-		}
 		counts := m.Counts()
-		if left != 70 || counts.Images != 100 || counts.Evicted != 970 {
-			t.Errorf("%d of 70 images in use are left, %d images, %d evicted", left, counts.Images, counts.Evicted)
+		if left := remembered(m, used); left != 50 || counts.Images != 75 || counts.Evicted != 975 {
+			t.Errorf("%d of 50 images in use are left, %d images, %d evicted", left, counts.Images, counts.Evicted)
 		}
-		if n := counts.Violations["prod-signed"]; n != 100 || len(m.Violations()) != 100 {
-			t.Errorf("%d open violations of 100 images", n)
+		if n := counts.Violations["prod-signed"]; n != 75 || len(m.Violations()) != 75 {
+			t.Errorf("%d open violations of 75 images", n)
 		}
 		seen := 0
 		for range m.Images {
 			seen++
 		}
-		if seen != 100 {
+		if seen != 75 {
 			t.Errorf("listed %d", seen)
 		}
 	})
+}
+
+// remembered counts those of images that m remembers.
+func remembered(m *inventory.Memory, images []oci.Image) int {
+	n := 0
+	for _, img := range images {
+		if _, found := m.Image(img.Reference.Repository, img.Reference.Digest); found {
+			n++
+		}
+	}
+	return n
+}
+
+// The images in use were seen once, the refused ones often and over minutes.
+func TestRefusedImagesDriveOutNoImageThatWasServedOnce(t *testing.T) {
+	for name, test := range map[string]struct{ served, flood, rounds int }{
+		"a hundred thousand refused images":               {1000, 100_000, 1},
+		"refused images that are asked for over and over": {1000, 10_000, 5},
+		"the memory is full of served images":             {7500, 20_000, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				next := &fixed{decision: policy.Decision{Verdict: policy.Allow}}
+				m := inventory.NewMemory(inventory.MemoryConfig{Images: 10_000})
+				r := inventory.NewRecorder(next, m, nil)
+				img := some(t, "a")
+				served := make([]oci.Image, test.served)
+				for i := range served {
+					served[i] = img
+					served[i].Reference.Digest = digest(fmt.Sprint("served", i))
+					remember(t, r, pull(img), served[i])
+				}
+				next.decision.Verdict = policy.Deny
+				for range test.rounds {
+					for i := range test.flood {
+						img.Reference.Digest = digest(fmt.Sprint("flood", i))
+						remember(t, r, pull(img), img)
+					}
+					time.Sleep(time.Minute)
+				}
+				if left := remembered(m, served); left != test.served || m.Counts().Images != 10_000 {
+					t.Errorf("%d of %d served images are left, %d images", left, test.served, m.Counts().Images)
+				}
+			})
+		})
+	}
+}
+
+// racing lets other images in before it answers.
+type racing struct {
+	fixed
+	meanwhile func()
+}
+
+func (r *racing) Decide(ctx context.Context, q policy.Request, img oci.Image) (policy.Decision, error) {
+	if meanwhile := r.meanwhile; meanwhile != nil {
+		r.meanwhile = nil
+		meanwhile()
+	}
+	return r.fixed.Decide(ctx, q, img)
+}
+
+func TestAnImageThatIsDrivenOutWhileItIsDecidedIsRememberedWhenItIsServed(t *testing.T) {
+	for verdict, want := range map[policy.Verdict]int{policy.Allow: 1, policy.Deny: 0} {
+		m := inventory.NewMemory(inventory.MemoryConfig{Images: 100})
+		next := &racing{}
+		r := inventory.NewRecorder(next, m, nil)
+		img := some(t, "a")
+		next.meanwhile = func() {
+			for i := range 1000 {
+				next.decision.Verdict = policy.Deny
+				other := some(t, fmt.Sprint("flood", i))
+				remember(t, r, pull(other), other)
+			}
+			next.decision.Verdict = verdict
+		}
+		remember(t, r, pull(img), img)
+		if got := remembered(m, []oci.Image{img}); got != want {
+			t.Errorf("%v: remembered %d times, want %d", verdict, got, want)
+		}
+		if m.Counts().Images != 100 {
+			t.Errorf("%v: %d images", verdict, m.Counts().Images)
+		}
+	}
 }
 
 func TestViolationsOpenAndResolve(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"vouchsafe/oci"
 	"vouchsafe/verify"
 )
 
@@ -17,8 +18,15 @@ type record struct {
 	// never.
 	own   verify.Result
 	until time.Time
-	// inherited is the result of an index, which then counts; nil without one.
-	inherited *verify.Result
+	// above, when it is set, counts instead of own: the Verified of an index, or
+	// the Unavailable of one that might have verified the image.
+	above *verify.Result
+	// from is the index through which it was last Verified: content, so true for
+	// ever, whatever the lineage forgets.
+	from oci.Digest
+	// whole is true when what counts was found with a look at the indexes. Without
+	// that, anything but a Verified is half an answer: it stands against nothing.
+	whole bool
 	// told is the status that was told last: what a change is a change from. alone
 	// is true while it comes from own alone, without a look at any index.
 	told  verify.Status
@@ -32,11 +40,15 @@ type record struct {
 
 // current is the result that counts.
 func (r *record) current() *verify.Result {
-	if r.inherited != nil {
-		return r.inherited
+	if r.above != nil {
+		return r.above
 	}
 	return &r.own
 }
+
+// settled reports whether indexes could change nothing about what counts, or were
+// looked at.
+func (r *record) settled() bool { return r.whole || r.current().Status == verify.Verified }
 
 // view is the record as callers see it.
 func (r *record) view() Result {
@@ -66,25 +78,32 @@ func conclusive(r *verify.Result) bool {
 
 // note takes a result in. whole is true when indexes were looked at, too. An
 // Unavailable changes nothing while what was found out under the same revision
-// stands; nor does what was collected before.
+// stands; nor does what was collected before. The image's own result that is not
+// Verified says nothing against what was found with a look at the indexes.
 func (r *record) note(result *verify.Result, whole bool, now time.Time, ttl time.Duration) {
 	before := r.current()
 	status := before.Status
-	if same(before, result) {
+	switch {
+	case same(before, result):
+		r.whole = r.whole || whole
 		return
-	}
-	if !conclusive(result) {
+	case !whole && r.above != nil && r.above.Revision == result.Revision && result.Status != verify.Verified:
+		if conclusive(result) && !result.CollectedAt.Before(r.own.CollectedAt) {
+			r.setOwn(result)
+		}
+		return
+	case !conclusive(result):
 		r.attempt, r.failed = now, result.Reason
 		if r.failed == "" {
 			r.failed = verify.FetchFailed
 		}
-		if before.Revision == result.Revision && conclusive(before) && now.Before(end(before, ttl)) {
+		if r.stands(result, whole, now, ttl) {
 			return
 		}
-		r.inherited = nil
-		r.setOwn(result)
-	} else {
-		if before.Revision == result.Revision && before.InheritedFrom == result.InheritedFrom && result.CollectedAt.Before(before.CollectedAt) {
+		r.takeUnknown(result, whole)
+	default:
+		if conclusive(before) && before.Revision == result.Revision && before.InheritedFrom == result.InheritedFrom &&
+			result.CollectedAt.Before(before.CollectedAt) {
 			return
 		}
 		r.attempt, r.failed = now, ""
@@ -98,16 +117,36 @@ func (r *record) note(result *verify.Result, whole bool, now time.Time, ttl time
 	}
 }
 
-// take keeps a result that told something.
-func (r *record) take(result *verify.Result, whole bool) {
-	if !result.InheritedFrom.IsZero() {
-		kept := slim(result)
-		r.inherited = &kept
+// stands reports whether what counts stands against an Unavailable.
+func (r *record) stands(unknown *verify.Result, whole bool, now time.Time, ttl time.Duration) bool {
+	c := r.current()
+	return c.Revision == unknown.Revision && conclusive(c) && now.Before(end(c, ttl)) && (!whole || r.settled())
+}
+
+// takeUnknown keeps a result that told nothing. One that is not the image's own is
+// kept apart from it: when an index could not be asked, what the image itself
+// carries is known as before.
+func (r *record) takeUnknown(result *verify.Result, whole bool) {
+	r.whole, r.above = whole, nil
+	if !whole {
+		r.setOwn(result)
 		return
 	}
-	if whole || r.inherited != nil && r.inherited.Revision != result.Revision {
-		r.inherited = nil
+	if !same(&r.own, result) {
+		kept := slim(result)
+		r.above = &kept
 	}
+}
+
+// take keeps a result that told something.
+func (r *record) take(result *verify.Result, whole bool) {
+	r.whole = whole
+	if !result.InheritedFrom.IsZero() {
+		kept := slim(result)
+		r.above, r.from = &kept, result.InheritedFrom
+		return
+	}
+	r.above = nil
 	r.setOwn(result)
 }
 
@@ -195,15 +234,15 @@ func (m *Memory) note(e *entry, result *verify.Result, whole bool) *record {
 }
 
 // settle takes a first status as told: that an image was never known to be
-// anything else is no change. Nor is that it is Verified through an index at which
-// nobody had looked.
+// anything else is no change. Nor is what an index makes of it at which nobody had
+// looked.
 func (r *record) settle(whole bool) {
 	switch {
 	case r.told == 0:
 		r.told, r.alone = r.current().Status, !whole
 	case whole:
-		if r.alone && r.inherited != nil {
-			r.told = r.inherited.Status
+		if r.alone && r.above != nil {
+			r.told = r.above.Status
 		}
 		r.alone = false
 	}

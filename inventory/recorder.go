@@ -8,6 +8,7 @@ import (
 
 	"vouchsafe/oci"
 	"vouchsafe/policy"
+	"vouchsafe/verify"
 )
 
 // Recorder is a [policy.Decider] that remembers which images were pulled, what was
@@ -39,7 +40,7 @@ func (r *Recorder) Decide(ctx context.Context, request policy.Request, image oci
 	e := r.before(ctx, request, image)
 	decision, err := r.next.Decide(ctx, request, image)
 	if e != nil && err == nil {
-		r.after(ctx, e, &decision)
+		r.after(ctx, e, &image, &decision)
 	}
 	return decision, err
 }
@@ -54,9 +55,12 @@ func (r *Recorder) before(ctx context.Context, request policy.Request, image oci
 	return r.memory.see(request, image)
 }
 
-func (r *Recorder) after(ctx context.Context, e *entry, d *policy.Decision) {
+func (r *Recorder) after(ctx context.Context, e *entry, image *oci.Image, d *policy.Decision) {
 	defer r.contain(ctx)
 	r.memory.decided(e, d)
+	if r.memory.vouched(image.Reference, d, d.Results) {
+		r.memory.cfg.Lineage.vouch(image)
+	}
 }
 
 func (r *Recorder) contain(ctx context.Context) {
@@ -69,6 +73,9 @@ func (r *Recorder) contain(ctx context.Context) {
 func (m *Memory) decided(e *entry, d *policy.Decision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if d.Verdict.Served() && (!e.gone || m.images[name{e.image.Reference.Repository, e.image.Reference.Digest}] == nil) {
+		m.served(e)
+	}
 	if e.gone {
 		return
 	}
@@ -85,4 +92,24 @@ func (m *Memory) decided(e *entry, d *policy.Decision) {
 		m.note(e, &d.Results[i], true)
 	}
 	m.weigh(e, d, m.cfg.Now())
+}
+
+// vouched reports whether image was served and verified, so that what it lists is
+// to be remembered before what anybody can have recorded. The indexes that verified
+// it are remembered with it.
+func (m *Memory) vouched(image oci.Reference, d *policy.Decision, results []verify.Result) bool {
+	if m.cfg.Lineage == nil || !d.Verdict.Served() {
+		return false
+	}
+	vouched := false
+	for i := range results {
+		if results[i].Status != verify.Verified {
+			continue
+		}
+		vouched = true
+		if above := results[i].InheritedFrom; !above.IsZero() {
+			m.cfg.Lineage.keep(image.Repository, image.Digest, above)
+		}
+	}
+	return vouched
 }

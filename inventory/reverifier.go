@@ -27,8 +27,9 @@ const (
 // are ctx's own or bugs.
 type Engine interface {
 	// DecideAgain judges by the results of all integrations, which it returns,
-	// from evidence not older than maxAge; zero means whatever has not ended.
-	DecideAgain(ctx context.Context, request policy.Request, image oci.Reference, mediaType string, maxAge time.Duration) (policy.Decision, []verify.Result, error)
+	// from evidence not older than maxAge; zero means whatever has not ended. above
+	// are indexes that are known to list the image.
+	DecideAgain(ctx context.Context, request policy.Request, image oci.Reference, mediaType string, maxAge time.Duration, above []oci.Digest) (policy.Decision, []verify.Result, error)
 	// DecideFrom judges by results at hand and asks nobody.
 	DecideFrom(request policy.Request, image oci.Reference, mediaType string, results []verify.Result) (policy.Decision, error)
 }
@@ -164,7 +165,7 @@ func (r *Reverifier) check(ctx context.Context, j job) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	request := policy.Request{Kind: policy.KindReverification, Reference: j.image}
-	decision, all, err := r.engine.DecideAgain(ctx, request, j.image, j.mediaType, j.maxAge)
+	decision, all, err := r.engine.DecideAgain(ctx, request, j.image, j.mediaType, j.maxAge, j.above)
 	if err != nil {
 		r.failed(ctx, j, err)
 		return
@@ -178,6 +179,9 @@ func (r *Reverifier) check(ctx context.Context, j job) {
 		}
 	}
 	r.memory.judged(j, &decision)
+	if r.memory.vouched(j.image, &decision, l.results) {
+		r.memory.cfg.Lineage.vouchFor(j.image.Repository, j.image.Digest)
+	}
 	open = l.open
 	if len(l.changes) > 0 && !r.tell(ctx, request, decision, l) {
 		r.memory.untell(j, l.changes)

@@ -16,11 +16,13 @@ import (
 // returns the decision as of now and the results of all integrations, in the
 // order of their names, inherited ones included. Results and evidence of the
 // image older than maxAge do not count; zero means their own lifetimes, which
-// are always those of the indexes that list it.
+// are always those of the indexes that list it. above are indexes of the same
+// repository that were known to list it, directly or through others; they are
+// asked even when the lineage has forgotten them. At most [MaxParents] count.
 //
 // Like Decide it never returns a served verdict with an error: the error is
 // ctx's own or a bug. Policies are not observed, since nobody is answered.
-func (e *Engine) DecideAgain(ctx context.Context, request Request, image oci.Reference, mediaType string, maxAge time.Duration) (decision Decision, all []verify.Result, err error) {
+func (e *Engine) DecideAgain(ctx context.Context, request Request, image oci.Reference, mediaType string, maxAge time.Duration, above []oci.Digest) (decision Decision, all []verify.Result, err error) {
 	d := Decision{Image: image, MediaType: mediaType}
 	defer func() {
 		if err != nil {
@@ -39,7 +41,7 @@ func (e *Engine) DecideAgain(ctx context.Context, request Request, image oci.Ref
 		if all, err = e.results(ctx, q, signers); err != nil {
 			return broken(d), nil, err
 		}
-		if all, err = e.inherit(ctx, image, signers, all); err != nil {
+		if all, err = e.inherit(ctx, image, signers, all, above...); err != nil {
 			return broken(d), nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func (w *world) decideAgain(image oci.Reference, maxAge time.Duration) (policy.Decision, []verify.Result) {
 	w.t.Helper()
 	request := policy.Request{Kind: policy.KindReverification, Reference: image}
-	d, all, err := w.engine.DecideAgain(w.t.Context(), request, image, oci.MediaTypeImageManifest, maxAge)
+	d, all, err := w.engine.DecideAgain(w.t.Context(), request, image, oci.MediaTypeImageManifest, maxAge, nil)
 	if err != nil {
 		w.t.Fatalf("DecideAgain: %v", err)
 	}
@@ -127,7 +128,7 @@ func TestDecideAgainFailuresAreNeverServed(t *testing.T) {
 			w := newWorld(t)
 			w.policy("prod-signed", policy.Spec{})
 			w.results.answer = test.answer
-			d, all, err := w.engine.DecideAgain(t.Context(), policy.Request{}, test.image, "", 0)
+			d, all, err := w.engine.DecideAgain(t.Context(), policy.Request{}, test.image, "", 0, nil)
 			if err == nil || all != nil || d.Verdict != unavailable || len(d.Policies) > 0 {
 				t.Errorf("got %v, results %v, error %v", d.Verdict, all, err)
 			}
@@ -175,8 +176,39 @@ func BenchmarkDecideAgain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.results.queries = w.results.queries[:0]
-		if d, _, err := w.engine.DecideAgain(b.Context(), request, img, "", time.Second); err != nil || d.Verdict != allow {
+		if d, _, err := w.engine.DecideAgain(b.Context(), request, img, "", time.Second, nil); err != nil || d.Verdict != allow {
 			b.Fatal(d, err)
 		}
+	}
+}
+
+func TestDecideAgainAsksIndexesThatTheLineageForgot(t *testing.T) {
+	for name, test := range map[string]struct {
+		says verify.Result
+		want policy.Verdict
+	}{
+		"it is verified":              {verified, allow},
+		"it cannot be asked":          {timeout, unavailable},
+		"its signature was withdrawn": {unsigned, deny},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.policy("prod-signed", policy.Spec{})
+			child := image(t, acmeAPI, "a")
+			parent := index(t, acmeAPI, child.Reference.Digest)
+			w.says(acmeAPI, parent.Reference.Digest, "release-team", test.says)
+			request := policy.Request{Kind: policy.KindReverification, Reference: child.Reference}
+			above := []oci.Digest{{}, child.Reference.Digest, parent.Reference.Digest, parent.Reference.Digest}
+			for i := range 2 * policy.MaxParents {
+				above = append(above, oci.SHA256(fmt.Append(nil, i)))
+			}
+			d, _, err := w.engine.DecideAgain(t.Context(), request, child.Reference, child.MediaType, 0, above)
+			if err != nil || d.Verdict != test.want {
+				t.Errorf("got %v, %v, want %v", d.Verdict, err, test.want)
+			}
+			if got, limit := len(w.results.queries), 1+policy.MaxParents; got > limit {
+				t.Errorf("asked %d times, limit %d", got, limit)
+			}
+		})
 	}
 }

@@ -42,8 +42,9 @@ type heir struct {
 // of the same repository that lists the image, directly or through other
 // indexes, where that is Verified now. Where an index or the lineage could not
 // be asked a result becomes Unavailable: then it is not known whether the image
-// is Verified. results is not changed.
-func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []signer, results []verify.Result) ([]verify.Result, error) {
+// is Verified. known are indexes above it that are asked whatever the lineage
+// says. results is not changed.
+func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []signer, results []verify.Result, known ...oci.Digest) ([]verify.Result, error) {
 	var open []signer
 	for i, s := range signers {
 		if results[i].Status != verify.Verified {
@@ -57,6 +58,7 @@ func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []sig
 	level, seen := []oci.Digest{image.Digest}, map[oci.Digest]bool{image.Digest: true}
 	for range MaxAncestry {
 		parents, lineageErr := e.parents(ctx, image.Repository, level, seen)
+		parents, known = unseen(parents, known, seen), nil
 		if err := h.ask(ctx, parents); err != nil {
 			return nil, err
 		}
@@ -98,6 +100,23 @@ func (e *Engine) parents(ctx context.Context, repository oci.Repository, level [
 		}
 	}
 	return parents, failed
+}
+
+// unseen puts those of known that were not seen before first in parents, at most
+// [MaxParents] altogether.
+func unseen(parents, known []oci.Digest, seen map[oci.Digest]bool) []oci.Digest {
+	var all []oci.Digest
+	for _, d := range known {
+		if len(all) < MaxParents && !seen[d] && !d.IsZero() {
+			seen[d] = true
+			all = append(all, d)
+		}
+	}
+	if len(all) == 0 {
+		return parents
+	}
+	all = append(all, parents...)
+	return all[:min(len(all), MaxParents)]
 }
 
 // ask takes over what parents have, in their order, a few at a time, until

@@ -19,7 +19,7 @@ import (
 // a process and shared by all its requests:
 //
 //	proxy ─▶ content.Resolver, content.Blobs ─▶ upstream.Client ─▶ registries
-//	  └────▶ audit.Log{ inventory.Recorder{ policy.Engine{ verify.Verifier{ inventory.Results{ LRU }} ─▶ upstream.Client } } }
+//	  └────▶ audit.Log{ inventory.Recorder{ policy.Engine{ verify.Verifier{ inventory.Results{ LRU }} ─▶ upstream.Client, logs } } }
 //	                                           └─▶ inventory.Lineage
 //	inventory.Reverifier ─▶ policy.Engine, audit.Log
 //
@@ -55,10 +55,11 @@ type outside struct {
 func newStack(current func() *config.Snapshot, settings config.Settings, around outside, m *metrics, log *slog.Logger) *stack {
 	s := &stack{current: current}
 	most := sizesOf(settings).within(memoryLimit())
+	userAgent := "vouchsafe/" + readVersion().Version
 	s.upstream = upstream.New(
 		func(name string) (*upstream.Registry, bool) { return current().Registry(name) },
 		upstream.Config{
-			UserAgent: "vouchsafe/" + readVersion().Version, Egress: around.egress, Tracer: around.traces.upstream(),
+			UserAgent: userAgent, Egress: around.egress, Tracer: around.traces.upstream(),
 			Observe: m.upstream, Retried: m.retried, Corrupt: m.corrupt, Log: log,
 		},
 	)
@@ -81,13 +82,16 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 		Observe: m.content,
 		Log:     log,
 	})
-	s.memory = inventory.NewMemory(inventory.MemoryConfig{Images: int(most.images), VerifiedTTL: settings.VerifiedTTL})
+	lineage := inventory.NewLineage(int(most.facts))
+	s.memory = inventory.NewMemory(inventory.MemoryConfig{Images: int(most.images), VerifiedTTL: settings.VerifiedTTL, Lineage: lineage})
 	results := inventory.NewResults(verify.NewLRU(int(most.results), nil), s.memory)
 	s.verifier = verify.New(s.upstream, results, verify.Config{
 		VerifiedTTL:    settings.VerifiedTTL,
 		RejectedTTL:    settings.RejectedTTL,
 		UnavailableTTL: settings.UnavailableTTL,
 		EvidenceBytes:  most.evidence,
+		Logs:           upstream.NewOperatorClient(verify.EvidenceTimeout),
+		UserAgent:      userAgent,
 		Observe:        m.verification,
 		ObserveCache:   m.cache,
 		Log:            log,
@@ -95,7 +99,7 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 	engine := &policy.Engine{
 		Rules:     func() policy.Rules { return current().Rules },
 		Results:   s.verifier,
-		Lineage:   inventory.NewLineage(int(most.facts)),
+		Lineage:   lineage,
 		Artifacts: policy.NewArtifacts(s.upstream),
 		Observe:   m.decision,
 	}
