@@ -61,7 +61,8 @@ var fieldTexts = map[string]map[string]fieldText{
 
 		"spec.transparencyLog":           {description: "Whether a signature must be in a Rekor log. Without the block it need not be; entries of known logs still prove when a signature was made."},
 		"spec.transparencyLog.enabled":   {description: "Demand a valid entry of each signature that counts."},
-		"spec.transparencyLog.offline":   {description: "The proof comes from the signature alone, no log is called. Where an entry is demanded, true must be written: asking a log is not supported yet."},
+		"spec.transparencyLog.url":       {standard: "https://rekor.sigstore.dev, where the logs are those of the built-in trusted root", description: "Where the entry of a signature that has none attached is asked for, without /api. Required for other logs unless offline. The address is the operator's: it may be private or loopback, never link-local, and redirects may not leave host and port."},
+		"spec.transparencyLog.offline":   {standard: "false", description: "The proof comes from the signature alone, no log is ever called."},
 		"spec.transparencyLog.publicKey": {description: "PEM, one or more blocks: the keys of Rekor v1 logs, in place of the trusted root's logs. Rekor v2 logs come from a trusted root only."},
 
 		"spec.timestampAuthority":         {description: "Whether a signature must carry an RFC 3161 timestamp. Without the block it need not; timestamps of known authorities still prove when a signature was made."},

@@ -19,7 +19,6 @@ var laterKinds = []string{"WatchedImage", "Notification", "Exception", "Block", 
 // whether or not the kind's type has them already.
 var laterKeys = map[string][]string{
 	KindIntegration: {
-		"spec.transparencyLog.url",
 		"spec.trustedRoot.tuf",
 		"spec.signatureRepository",
 	},

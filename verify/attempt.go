@@ -47,6 +47,9 @@ type attempt struct {
 	stamps  []Timestamp
 	// doubts say why no entry or token that was there proved a time.
 	doubts []string
+	// open is a log entry that is not there and may be: what the attempt comes to
+	// when nothing else is wrong. nil is none.
+	open *miss
 	// chains are those of the leaf that hold; certificate is what the leaf says,
 	// which counts for something when they do.
 	chains      [][]*x509.Certificate
@@ -70,6 +73,8 @@ type miss struct {
 	reason  Reason
 	message string
 	near    int
+	// unavailable is true for what could not be found out.
+	unavailable bool
 }
 
 func missed(reason Reason, format string, args ...any) *miss {
@@ -95,12 +100,18 @@ func (a *attempt) walk(roads ...[]check) *miss {
 
 // finding is what the attempt came to: stop nil is Verified.
 func (a *attempt) finding(stop *miss) finding {
+	if stop == nil {
+		stop = a.end()
+	}
 	found := finding{status: Untrusted, key: a.signer.key, timestamps: a.stamps, entry: a.bundle()}
-	if len(a.chains) > 0 {
+	if len(a.chains) > 0 && a.open == nil {
 		found.certificate = a.certificate
 	}
 	if stop != nil {
 		found.reason, found.message, found.near = stop.reason, stop.message, stop.near
+		if stop.unavailable {
+			found.status = Unavailable
+		}
 		return found
 	}
 	found.status, found.message, found.endsAt = Verified, a.by(), a.endsAt
@@ -121,7 +132,8 @@ func (a *attempt) by() string {
 	return "signed with a certificate without a name"
 }
 
-// times are the proven times of signing.
+// times are the proven times of signing, and those that an entry may prove that
+// could not be asked for.
 func (a *attempt) times() []time.Time {
 	var times []time.Time
 	for _, entry := range a.entries {
@@ -132,7 +144,7 @@ func (a *attempt) times() []time.Time {
 	for _, stamp := range a.stamps {
 		times = append(times, stamp.Time)
 	}
-	return times
+	return append(times, a.assumed()...)
 }
 
 // wantsTime reports whether a proven time can decide anything here.

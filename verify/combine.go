@@ -60,6 +60,9 @@ func combine(evidence Evidence, signatures []Signature, ends []time.Time, in *In
 	switch {
 	case len(open) > 0:
 		p := first(open, urgency)
+		if p.Reason == TlogUnavailable {
+			return Result{Status: Unavailable, Reason: p.Reason, Message: p.Message}
+		}
 		return Result{Status: Unavailable, Reason: p.Reason, Message: "signatures could not be read: " + p.Message}
 	case len(failed) > 0:
 		p := first(failed, nearness)
@@ -112,8 +115,8 @@ func explain(p Problem, misses int, in *Integration) string {
 	return fmt.Sprintf("%s; wanted %s", message, in.Wants())
 }
 
-// nearestFinding is the verified finding that lasts longest, else the one that
-// came furthest.
+// nearestFinding is the verified finding that lasts longest, else one that could
+// not be completed, else the one that came furthest.
 func nearestFinding(all []finding) finding {
 	return slices.MinFunc(all, func(a, b finding) int {
 		switch good, other := a.status == Verified, b.status == Verified; {
@@ -123,6 +126,12 @@ func nearestFinding(all []finding) finding {
 			return 1
 		case good:
 			return 0
+		}
+		if open := a.status == Unavailable; open != (b.status == Unavailable) {
+			if open {
+				return -1
+			}
+			return 1
 		}
 		if apart := rank(a.reason, nearness) - rank(b.reason, nearness); apart != 0 {
 			return apart

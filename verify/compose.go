@@ -14,15 +14,13 @@ type composer struct {
 	spec  Spec
 	files Files
 	now   time.Time
-	// asks is asksLogs.
-	asks bool
 	// root is where what the spec does not hold itself comes from.
 	root     trustedRoot
 	problems []error
 }
 
 func newComposer(spec Spec, opts LoadOptions) *composer {
-	c := &composer{spec: spec, files: opts.Files, asks: asksLogs}
+	c := &composer{spec: spec, files: opts.Files}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}

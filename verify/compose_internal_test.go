@@ -139,7 +139,6 @@ func TestWindowsReachTheKeys(t *testing.T) {
 	}
 }
 
-// TestWhereALogIsAsked holds the rules of a build that asks logs.
 func TestWhereALogIsAsked(t *testing.T) {
 	own := trustText(t, "rekor.pub")
 	for _, c := range []struct {
@@ -169,7 +168,6 @@ func TestWhereALogIsAsked(t *testing.T) {
 				spec.TrustedRoot = &TrustedRootSpec{File: "trusted_root.json"}
 			}
 			composer := newComposer(spec, LoadOptions{Files: func(name string) ([]byte, error) { return []byte(trustText(t, name)), nil }})
-			composer.asks = true
 			got := composer.compose()
 			var problems []string
 			for _, p := range composer.problems {

@@ -12,10 +12,6 @@ import (
 // publicLogURL is the public Rekor v1 instance.
 const publicLogURL = "https://rekor.sigstore.dev"
 
-// asksLogs is whether this build asks a log for an entry that is not attached.
-// While it does not, a document has to say that none is asked.
-const asksLogs = false
-
 // transparencyLog composes spec.transparencyLog.
 func (c *composer) transparencyLog(t *trust) {
 	const path = "spec.transparencyLog"
@@ -24,8 +20,7 @@ func (c *composer) transparencyLog(t *trust) {
 	if spec == nil {
 		return
 	}
-	offline := c.offline(path+".offline", spec)
-	c.askLog(t, path+".url", spec, offline)
+	c.askLog(t, path+".url", spec)
 	switch {
 	case spec.PublicKey == "" && t.demandLog && len(t.logs) == 0 && !c.root.broken:
 		c.mistake(path+".enabled", "demands an entry, but the trusted root has no transparency log", "set publicKey, or take a trusted root that has one")
@@ -37,20 +32,9 @@ func (c *composer) transparencyLog(t *trust) {
 	}
 }
 
-// offline returns whether no entry is ever asked for.
-func (c *composer) offline(path string, spec *TransparencyLogSpec) bool {
-	const hint = "write offline: true: entries count that are attached to signatures"
-	switch {
-	case spec.Offline == nil && spec.Enabled && !c.asks:
-		c.mistake(path, "must be written: asking a log for entries is not supported yet", hint)
-	case spec.Offline != nil && !*spec.Offline && !c.asks:
-		c.mistake(path, "false is not supported yet", hint)
-	}
-	return spec.Offline != nil && *spec.Offline
-}
-
 // askLog sets where an entry is asked for.
-func (c *composer) askLog(t *trust, path string, spec *TransparencyLogSpec, offline bool) {
+func (c *composer) askLog(t *trust, path string, spec *TransparencyLogSpec) {
+	offline := spec.Offline != nil && *spec.Offline
 	switch {
 	case spec.URL != "" && !spec.Enabled:
 		c.mistake(path, "has no effect while enabled is false", "remove it")
@@ -58,7 +42,7 @@ func (c *composer) askLog(t *trust, path string, spec *TransparencyLogSpec, offl
 		c.mistake(path, "has no effect with offline: true", "remove it")
 	case spec.URL != "":
 		t.askLog = c.logURL(path, spec.URL)
-	case !spec.Enabled || offline || !c.asks:
+	case !spec.Enabled || offline:
 	case c.spec.TrustedRoot == nil && spec.PublicKey == "":
 		t.askLog = publicLogURL
 	default:

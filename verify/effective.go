@@ -8,6 +8,16 @@ func (s Spec) Effective() Spec {
 	if s.SignedName == "" {
 		s.SignedName = signedNameAny
 	}
+	if s.TransparencyLog != nil {
+		block := *s.TransparencyLog
+		if block.Offline == nil {
+			block.Offline = new(false)
+		}
+		if block.URL == "" && block.Enabled && !*block.Offline && s.TrustedRoot == nil && block.PublicKey == "" {
+			block.URL = publicLogURL
+		}
+		s.TransparencyLog = &block
+	}
 	s.Certificates = slices.Clone(s.Certificates)
 	for i := range s.Certificates {
 		one := &s.Certificates[i]

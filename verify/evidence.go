@@ -79,6 +79,9 @@ type Item struct {
 	// then it counts as a signature that does not verify (Untrusted reasons) or
 	// as a place that was not completed (Unavailable reasons).
 	Problem *Problem
+	// answer is what a log answered for one integration; nil in what registries
+	// hold.
+	answer *logAnswer
 }
 
 // Problem is one thing that went wrong while evidence was collected.

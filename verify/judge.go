@@ -90,7 +90,11 @@ func read(item Item) (one *signed, bad finding, ok bool) {
 		}
 		return nil, finding{status: status, reason: item.Problem.Reason, message: item.Problem.Message}, false
 	}
-	return parse(item)
+	one, bad, ok = parse(item)
+	if ok {
+		one.answer = item.answer
+	}
+	return one, bad, ok
 }
 
 // judgeSafely is judgeSigned, of which a panic costs that signature alone.

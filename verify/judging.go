@@ -2,12 +2,16 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // judge returns what in makes of a flight's evidence: judged once for all
 // callers, then kept. The error is ctx's own.
 func (v *Verifier) judge(ctx context.Context, from *flight, in *Integration) (Result, error) {
+	if in.asksLog() {
+		return v.judgeAsking(ctx, from, in)
+	}
 	one := from.judgement(in)
 	select {
 	case <-one.done:
@@ -43,6 +47,14 @@ func (v *Verifier) judgeAndKeep(ctx context.Context, from *flight, in *Integrati
 // would have been kept from the start; any other only within its own lifetime,
 // and is not kept longer for being judged late.
 func (v *Verifier) judgeKept(ctx context.Context, from *flight, in *Integration) (Result, bool, error) {
+	if in.asksLog() {
+		return v.judgeKeptAsking(ctx, from, in)
+	}
+	return v.judgeKeptAlone(ctx, from, in)
+}
+
+// judgeKeptAlone is judgeKept by what is attached.
+func (v *Verifier) judgeKeptAlone(ctx context.Context, from *flight, in *Integration) (Result, bool, error) {
 	select {
 	case v.judging <- struct{}{}:
 		defer func() { <-v.judging }()
@@ -57,6 +69,35 @@ func (v *Verifier) judgeKept(ctx context.Context, from *flight, in *Integration)
 	v.keep(ctx, from, in, &result)
 	v.cfg.Observe(result, time.Since(begin))
 	return result, true, nil
+}
+
+// togetherAtMost bounds how many integrations take one turn for judging.
+const togetherAtMost = 64
+
+// judgeKeptTogether is judgeKept for integrations for which nobody waits, each
+// signature read once for many of them.
+func (v *Verifier) judgeKeptTogether(ctx context.Context, from *flight, all []*Integration) {
+	for some := range slices.Chunk(all, togetherAtMost) {
+		select {
+		case v.judging <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		begin := time.Now()
+		results := v.judgeTurn(from.evidence, some) //nolint:contextcheck // judging is pure and has no context
+		for i := range results {
+			if v.cfg.Now().Before(v.until(results[i])) {
+				v.keep(ctx, from, some[i], &results[i])
+				v.cfg.Observe(results[i], time.Since(begin)/time.Duration(len(some)))
+			}
+		}
+	}
+}
+
+// judgeTurn gives back the turn that its caller has taken.
+func (v *Verifier) judgeTurn(evidence Evidence, some []*Integration) []Result {
+	defer func() { <-v.judging }()
+	return judgeAll(evidence, some, v.cfg.Now())
 }
 
 func (v *Verifier) keep(ctx context.Context, from *flight, in *Integration, result *Result) {
@@ -74,7 +115,12 @@ func (v *Verifier) keep(ctx context.Context, from *flight, in *Integration, resu
 			return
 		}
 	}
-	v.cache.Put(ctx, key, *result, v.until(*result))
+	end := v.until(*result)
+	if fresh := result.JudgedAt.Add(v.cfg.UnavailableTTL); result.Status == Unavailable && fresh.After(end) {
+		// A log that answers late was not there since, whenever its question began.
+		end = fresh
+	}
+	v.cache.Put(ctx, key, *result, end)
 }
 
 // until is when result stops counting, from when its evidence was collected.

@@ -101,6 +101,7 @@ func (v *Verifier) judgeOthers(ctx context.Context, work lateWork) {
 		}
 	}
 	from := landed(work.about, kept.Evidence)
+	var alone, asking []*Integration
 	for _, in := range work.others {
 		if !kept.tried.first(in) {
 			continue
@@ -109,7 +110,16 @@ func (v *Verifier) judgeOthers(ctx context.Context, work lateWork) {
 		if result, fresh, ok := v.cache.Get(ctx, key); ok && fresh && !result.CollectedAt.Before(kept.CollectedAt) {
 			continue
 		}
-		if _, _, err := v.judgeKept(ctx, from, in); err != nil {
+		if in.asksLog() {
+			asking = append(asking, in)
+		} else {
+			alone = append(alone, in)
+		}
+	}
+	// A log may take the time of all that come after it.
+	v.judgeKeptTogether(ctx, from, alone)
+	for _, in := range asking {
+		if _, err := v.judgeAsking(ctx, from, in); err != nil {
 			return
 		}
 	}

@@ -68,6 +68,8 @@ type signed struct {
 	// entries and tokens are read only when somebody wants what they prove.
 	entries func() ([]*protorekor.TransparencyLogEntry, error)
 	tokens  func() ([][]byte, error)
+	// answer is what a log answered about this signature; nil when none was asked.
+	answer *logAnswer
 	// mustProve and mustPromise are what a bundle's version demands of an entry:
 	// an inclusion proof from 0.2 on, before it a signed entry timestamp.
 	mustProve, mustPromise bool

@@ -46,16 +46,14 @@ func checkLog(a *attempt) *miss {
 		}
 		a.entries = append(a.entries, entry)
 	}
-	switch {
-	case !a.trust.demandLog || len(a.entries) > 0:
+	if !a.trust.demandLog || len(a.entries) > 0 {
 		return nil
-	case len(a.doubts) > 0:
-		return missed(TlogInvalid, "%s, but %s", a.by(), a.doubts[0])
 	}
-	return missed(TlogMissing, "%s, but no log entry is attached", a.by())
+	return a.checkAnswer()
 }
 
-// entryKey is what the outcome for one entry depends on.
+// entryKey is what the outcome for one entry depends on; at is below zero for one
+// that a log answered.
 type entryKey struct {
 	at   int
 	log  *root.TransparencyLog

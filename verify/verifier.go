@@ -39,6 +39,11 @@ type Config struct {
 	// EvidenceBytes bounds the evidence kept for other integrations and for a
 	// changed one; zero means 32 MiB.
 	EvidenceBytes int64
+	// Logs sends what is asked of transparency logs; nil means that a signature
+	// for which one would have to be asked is Unavailable.
+	Logs LogClient
+	// UserAgent names this program to logs.
+	UserAgent string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Observe is called with each judged result and how long collection and
@@ -87,16 +92,18 @@ type Verifier struct {
 	cache     Cache
 	collector *Collector
 	evidence  *evidenceStore
+	completer *completer
 	// collecting and judging count those at work.
 	collecting *share
 	judging    chan struct{}
 	later      later
 	ahead      *ahead
 
-	// mu guards flights and closed. running counts the goroutines that go on
+	// mu guards flights, asking and closed. running counts the goroutines that go on
 	// after answers.
 	mu      sync.Mutex
 	flights map[subject]*flight
+	asking  map[askingKey]*judgement
 	closed  bool
 	running sync.WaitGroup
 }
@@ -119,10 +126,12 @@ func New(source Source, cache Cache, cfg Config) *Verifier {
 		cache:      cache,
 		collector:  &Collector{Source: source, Timeout: cfg.Timeout, Now: cfg.Now, Log: cfg.Log, PayloadBytes: cfg.PayloadBytes},
 		evidence:   newEvidenceStore(cfg.EvidenceBytes),
+		completer:  &completer{logs: newLogSource(cfg.Logs, cfg.UserAgent), log: cfg.Log},
 		collecting: newShare(int64(collections)),
 		judging:    make(chan struct{}, judges),
 		ahead:      newAhead(collections),
 		flights:    map[subject]*flight{},
+		asking:     map[askingKey]*judgement{},
 	}
 }
 

@@ -46,6 +46,7 @@ func examineLayout(l *layout.Layout, snapshot *config.Snapshot, settings config.
 		resolver: content.New(l, content.Config{MaxBytes: int64(settings.ManifestCache), Timeout: settings.RequestTimeout}),
 		verifier: verify.New(l, verify.NewLRU(settings.CacheEntries, nil), verify.Config{
 			VerifiedTTL: settings.VerifiedTTL, RejectedTTL: settings.RejectedTTL, UnavailableTTL: settings.UnavailableTTL,
+			Logs: upstream.NewOperatorClient(verify.EvidenceTimeout),
 		}),
 		artifacts: policy.NewArtifacts(l),
 	}

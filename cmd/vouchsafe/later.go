@@ -12,14 +12,7 @@ import (
 // What is written here is known and not built: it is refused by name, so that
 // nobody believes that it was acted upon, and help does not show it. Settings are
 // listed by package config.
-var (
-	laterCommands = []string{"client-config", "doctor", "verify-bundle"}
-	// laterVerifyFlags are of `verify` and its alias.
-	laterVerifyFlags = []string{
-		"certificate-chain", "certificate-identity", "certificate-identity-regexp",
-		"certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "offline", "rekor-url", "tlog", "trusted-root",
-	}
-)
+var laterCommands = []string{"client-config", "doctor"}
 
 // laterServeFlags are of `serve`.
 func laterServeFlags() []string { return config.LaterFlags() }

@@ -17,21 +17,19 @@ import (
 	"vouchsafe/verify"
 )
 
-// oneOffName is the integration that --key makes.
-const oneOffName = "command-line"
-
-// maxFile bounds a key or docker configuration that is read once.
+// maxFile bounds a key, chain, trusted root or docker configuration that is read
+// once.
 const maxFile = 1 << 20
 
 // oneOff makes a configuration of flags: the registries of the images, which may
-// be private, and one integration of the keys, none without keys.
-func (a *app) oneOff(refs []oci.Reference, keys []string, plainHTTP bool) (*config.Snapshot, error) {
+// be private, and one integration of whom they trust, none when that is nobody.
+func (a *app) oneOff(refs []oci.Reference, trusted *trustFlags, plainHTTP bool) (*config.Snapshot, error) {
 	snapshot := &config.Snapshot{
 		Revision: oneOffName, LoadedAt: time.Now(), Registries: map[string]*upstream.Registry{},
 		Rules: policy.Rules{Revision: oneOffName, WhenNoPolicy: policy.Deny},
 	}
-	if len(keys) > 0 {
-		in, err := oneOffIntegration(keys)
+	if trusted.someone() {
+		in, err := trusted.integration(a.stderr)
 		if err != nil {
 			return nil, usage(err)
 		}
@@ -50,33 +48,6 @@ func (a *app) oneOff(refs []oci.Reference, keys []string, plainHTTP bool) (*conf
 		snapshot.Registries[name] = registry
 	}
 	return snapshot, nil
-}
-
-func oneOffIntegration(keys []string) (*verify.Integration, error) {
-	var spec verify.Spec
-	for _, name := range keys {
-		text, err := readFile(name)
-		if err != nil {
-			return nil, err
-		}
-		spec.PublicKeys = append(spec.PublicKeys, verify.PublicKeySpec{Name: name, Key: string(text)})
-	}
-	in, err := verify.NewIntegration(oneOffName, spec)
-	if err == nil {
-		return in, nil
-	}
-	// The paths of the fields say nothing to a person who wrote no document.
-	var problems []error
-	for _, problem := range oci.FieldErrors(err) {
-		file := strings.Join(keys, ", ")
-		for i, name := range keys {
-			if strings.HasPrefix(problem.Path, fmt.Sprintf("spec.publicKeys[%d]", i)) {
-				file = name
-			}
-		}
-		problems = append(problems, (&oci.FieldError{Path: "--key " + file, Message: problem.Message, Hint: problem.Hint}))
-	}
-	return nil, errors.Join(problems...)
 }
 
 // oneOffRegistry lists a registry for this run: as it is built in, else at its

@@ -63,7 +63,7 @@ Begin with:  vouchsafe demo`,
 	serve := a.serveCommand()
 	completeSettings(serve)
 	root.AddCommand(
-		a.demoCommand(), serve, a.verifyCommand(), a.checkCommand(),
+		a.demoCommand(), serve, a.verifyCommand(), a.verifyBundleCommand(), a.checkCommand(),
 		a.configCommand(), a.imageCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	addLaterCommands(root)

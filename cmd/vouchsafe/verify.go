@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +20,7 @@ type verifyFlags struct {
 	output       *outputValue
 	configDir    *string
 	integration  string
-	keys         []string
+	trust        trustFlags
 	plainHTTP    bool
 	layout       string
 	allPlatforms bool
@@ -28,13 +30,11 @@ func (a *app) newVerifyFlags(cmd *cobra.Command) *verifyFlags {
 	f := &verifyFlags{output: runFlag(cmd), configDir: configDirFlag(cmd)}
 	flags := cmd.Flags()
 	flags.StringVar(&f.integration, "integration", "", "judge by this integration of the documents alone")
-	flags.StringArrayVar(&f.keys, "key", nil, "file of a public key that is trusted, instead of documents (repeatable)")
+	f.trust.addTrust(cmd, true)
 	flags.BoolVar(&f.plainHTTP, "plain-http", false, "ask the registry without TLS (not with documents)")
-	flags.Bool("insecure-ignore-tlog", false, "accepted as cosign has it: no log entry is demanded with --key")
 	layoutFlag(cmd, &f.layout)
 	allPlatformsFlag(cmd, &f.allPlatforms)
 	a.completeIntegrations(cmd, f.configDir)
-	addLaterFlags(flags, laterVerifyFlags)
 	return f
 }
 
@@ -52,15 +52,21 @@ func allPlatformsFlag(cmd *cobra.Command, value *bool) {
 const verifyLong = `Print the signature verification data of images: every signature, what it proves, and a result for
 each integration.
 
-Trust comes from documents (--config-dir) or from --key. With --key the image's registry counts as
-listed, may be at a private address, and is read with your docker login ($DOCKER_CONFIG or ~/.docker;
-credential helpers are not executed). Without either, what is found is listed and the exit code is 2.
+Trust comes from documents (--config-dir), or from flags: --key, or --certificate-identity with
+--certificate-oidc-issuer. With flags the image's registry counts as listed, may be at a private
+address, and is read with your docker login ($DOCKER_CONFIG or ~/.docker; credential helpers are not
+executed). Without either, what is found is listed and the exit code is 2.
+
+Certificates are those of the trusted root's authorities, of the public Sigstore instance unless
+--trusted-root names another, and then a log entry has to prove when they signed; with
+--insecure-ignore-tlog a timestamp has to. --certificate-chain names an own CA instead: no log entry is
+demanded then unless --tlog says so, as with --key.
 
 IMAGE may be "-": then names are read from stdin, one a line; empty lines and those that begin with #
 are left out.
 
 With --layout the images are in a folder, as "cosign save", "skopeo copy" to oci: and "oras copy" write
-it, and no registry is asked. IMAGE is then a name that the folder gives, a digest, or the image's name
+it, and no registry is asked (a log may be, unless --offline says no). IMAGE is then a name that the folder gives, a digest, or the image's name
 at its registry; without one every image in the folder is verified, signatures left out. Images that the
 folder gives no name are printed as localhost/layout.
 
@@ -77,6 +83,9 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long:  verifyLong,
 		Example: `  vouchsafe verify --key cosign.pub registry.acme.com/api:1.4
   vouchsafe verify --key cosign.pub --all-platforms registry.acme.com/api:1.4
+  vouchsafe verify --offline --certificate-oidc-issuer https://token.actions.githubusercontent.com \
+    --certificate-identity https://github.com/acme/api/.github/workflows/release.yml@refs/heads/main \
+    -o json ghcr.io/acme/api:1.4
   vouchsafe verify --config-dir config.d -o junit - < images.txt > report.xml
   vouchsafe verify --key cosign.pub --layout ./saved`,
 		ValidArgsFunction: noNames,
@@ -147,7 +156,7 @@ func (a *app) verify(ctx context.Context, f *verifyFlags, args []string) error {
 		return &exitError{code: exitUnknown, err: err}
 	}
 	if len(integrations) == 0 {
-		return usage(fmt.Errorf("nobody is trusted, so nothing was judged: name --key FILE, or --config-dir DIR with a SignatureIntegration"))
+		return usage(fmt.Errorf("nobody is trusted, so nothing was judged: name --key FILE, or --certificate-identity and --certificate-oidc-issuer, or --config-dir DIR with a SignatureIntegration"))
 	}
 	return exit(code)
 }
@@ -182,13 +191,17 @@ func reportRun(command string) report.Run {
 // trust returns the configuration to verify with: the documents, or one made of
 // flags. A flag wins over a folder that only the environment names.
 func (a *app) trust(settings config.Settings, f *verifyFlags, members []member) (*config.Snapshot, error) {
+	flags := f.trust.given() || f.plainHTTP
 	switch documents := *f.configDir != ""; {
-	case documents && (len(f.keys) > 0 || f.plainHTTP):
-		return nil, usage(fmt.Errorf("--key and --plain-http go without --config-dir: with documents only those hold"))
-	case documents, len(f.keys) == 0 && !f.plainHTTP && settings.ConfigDirNamed:
+	case documents && flags:
+		return nil, usage(fmt.Errorf("%s go without --config-dir: with documents only those hold", f.oneOffNames()))
+	case documents, !flags && settings.ConfigDirNamed:
 		return a.documents(settings)
 	case f.integration != "":
 		return nil, usage(fmt.Errorf("--integration names one of the documents: say --config-dir too"))
+	}
+	if err := f.trust.combined(); err != nil {
+		return nil, usage(err)
 	}
 	var refs []oci.Reference
 	if f.layout == "" {
@@ -196,7 +209,18 @@ func (a *app) trust(settings config.Settings, f *verifyFlags, members []member) 
 			refs = append(refs, m.ref)
 		}
 	}
-	return a.oneOff(refs, f.keys, f.plainHTTP)
+	return a.oneOff(refs, &f.trust, f.plainHTTP)
+}
+
+// oneOffNames names the flags that were written and that documents stand for.
+func (f *verifyFlags) oneOffNames() string {
+	var names []string
+	for _, name := range append(slices.Clone(oneOffFlags), "plain-http") {
+		if f.trust.set.Changed(name) {
+			names = append(names, "--"+name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // selected returns the integrations to judge by, in the order of their names.

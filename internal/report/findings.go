@@ -42,8 +42,7 @@ func (v Verification) finding(r verify.Result, verified bool) finding {
 	}
 	f.add("status", r.Status.String())
 	v.describe(&f)
-	f.add("signer", r.Signer)
-	f.add("issuer", r.Issuer)
+	f.prove(r)
 	f.add("inheritedFrom", r.InheritedFrom.String())
 	if f.message == "" {
 		f.message = v.Image + ": " + r.Status.String()

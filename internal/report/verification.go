@@ -3,19 +3,22 @@ package report
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"vouchsafe/oci"
 	"vouchsafe/verify"
 )
 
 // Signature is one signature as it was found and, where somebody is trusted,
-// what came of it.
+// what it proves and what came of it.
 type Signature struct {
 	Format string        `json:"format"`
 	Digest oci.Digest    `json:"digest"`
 	Source oci.Reference `json:"source"`
-	Key    *verify.Key   `json:"key,omitempty"`
+	// Key to RekorBundle are what was proven; see [verify.Signature].
+	Key         *verify.Key         `json:"key,omitempty"`
+	Certificate *verify.Certificate `json:"certificate,omitempty"`
+	Timestamps  []verify.Timestamp  `json:"timestamps,omitempty"`
+	RekorBundle *verify.RekorBundle `json:"rekorBundle,omitempty"`
 	// Status is empty when nobody is trusted: then nothing was judged.
 	Status  string        `json:"status,omitempty"`
 	Reason  verify.Reason `json:"reason,omitempty"`
@@ -41,8 +44,8 @@ type Verification struct {
 }
 
 // NewVerification reports the results of one image. A signature that several
-// integrations judged is reported once: as Verified if it is for one of them,
-// else as the first integration sees it.
+// integrations judged is reported once: as Verified if it is for one of them, with
+// all that those prove which verify it, else as the first integration sees it.
 func NewVerification(image oci.Reference, digest oci.Digest, results []verify.Result) Verification {
 	v := Verification{Image: image.String(), Digest: digest, Signatures: []Signature{}, Results: results}
 	type place struct {
@@ -63,7 +66,7 @@ func NewVerification(image oci.Reference, digest oci.Digest, results []verify.Re
 				at[p] = len(v.Signatures)
 				v.Signatures = append(v.Signatures, judged(s))
 			case s.Status == verify.Verified:
-				v.Signatures[i] = judged(s)
+				v.Signatures[i] = judged(s).with(v.Signatures[i])
 			}
 		}
 	}
@@ -72,9 +75,32 @@ func NewVerification(image oci.Reference, digest oci.Digest, results []verify.Re
 
 func judged(s verify.Signature) Signature {
 	return Signature{
-		Format: s.Format.String(), Digest: s.Digest, Source: s.Source, Key: s.Key,
+		Format: s.Format.String(), Digest: s.Digest, Source: s.Source,
+		Key: s.Key, Certificate: s.Certificate, Timestamps: s.Timestamps, RekorBundle: s.RekorBundle,
 		Status: s.Status.String(), Reason: s.Reason, Message: s.Message,
 	}
+}
+
+// with adds to a verified signature what another integration proves of it, if it
+// is Verified there too: one may demand the log, the next a timestamp.
+func (s Signature) with(other Signature) Signature {
+	if other.Status != verify.Verified.String() {
+		return s
+	}
+	merged := other
+	if merged.Key == nil {
+		merged.Key = s.Key
+	}
+	if merged.Certificate == nil {
+		merged.Certificate = s.Certificate
+	}
+	if len(merged.Timestamps) == 0 {
+		merged.Timestamps = s.Timestamps
+	}
+	if merged.RekorBundle == nil {
+		merged.RekorBundle = s.RekorBundle
+	}
+	return merged
 }
 
 // Found reports what is there without judging it, for a person who trusts
@@ -124,62 +150,4 @@ func unread(cause error) (verify.Status, verify.Reason) {
 		return verify.Unavailable, verify.Timeout
 	}
 	return verify.Unavailable, verify.FetchFailed
-}
-
-// Verifications are a [Tabler]: a line for each image and integration, then,
-// when wide or when nobody is trusted, a line for each signature.
-type Verifications []Verification
-
-// Tables implements [Tabler].
-func (all Verifications) Tables(wide bool) []Grid {
-	results := Grid{Head: []string{"IMAGE", "DIGEST", "INTEGRATION", "STATUS", "SIGNER", "REASON", "MESSAGE"}}
-	signatures := Grid{Head: []string{"IMAGE", "FORMAT", "SIGNATURE", "STATUS", "KEY", "REASON"}}
-	platforms := slices.ContainsFunc(all, func(v Verification) bool { return v.Platform != "" })
-	if platforms {
-		results.Head = slices.Insert(results.Head, 2, "PLATFORM")
-	}
-	if wide {
-		signatures.Head = append(signatures.Head, "FINGERPRINT", "SOURCE")
-	}
-	for _, v := range all {
-		for _, r := range v.Results {
-			row := []string{
-				v.Image, digest(v.Digest, wide), r.Integration, r.Status.String(), r.Signer, string(r.Reason), r.Message,
-			}
-			if platforms {
-				row = slices.Insert(row, 2, v.Platform)
-			}
-			results.Rows = append(results.Rows, row)
-		}
-		if !wide && len(v.Results) > 0 {
-			continue
-		}
-		for _, s := range v.Signatures {
-			signatures.Rows = append(signatures.Rows, s.row(v.Image, wide))
-		}
-		if len(v.Signatures) == 0 && len(v.Results) == 0 {
-			row := []string{v.Image, "none", "", "", "", v.Message}
-			signatures.Rows = append(signatures.Rows, append(row, make([]string, len(signatures.Head)-len(row))...))
-		}
-	}
-	return []Grid{results, signatures}
-}
-
-func (s Signature) row(image string, wide bool) []string {
-	key, fingerprint := "", ""
-	if s.Key != nil {
-		key, fingerprint = s.Key.Name, s.Key.Fingerprint
-	}
-	row := []string{image, s.Format, digest(s.Digest, wide), s.Status, key, string(s.Reason)}
-	if wide {
-		row = append(row, fingerprint, s.Source.String())
-	}
-	return row
-}
-
-func digest(d oci.Digest, wide bool) string {
-	if wide {
-		return d.String()
-	}
-	return d.Short()
 }
