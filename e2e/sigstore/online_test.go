@@ -14,10 +14,6 @@ import (
 	"vouchsafe/e2e/internal/sigstore"
 )
 
-// logsAreAsked turns on the rows of signatures without an attached entry whose
-// log is asked for it; the program refuses transparencyLog.url until it does.
-const logsAreAsked = false
-
 // onlineRows are signatures that were logged and say nothing of it, and a log
 // that is away, slow, or answers what it was not asked.
 func (g *gallery) onlineRows(tb testing.TB) []row {

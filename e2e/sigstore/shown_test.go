@@ -6,10 +6,6 @@ import (
 	"vouchsafe/e2e/internal/gateway"
 )
 
-// proofsAreShown turns on what "verify -o json" is to say of certificates, log
-// entries and timestamps; it leaves them out until it does.
-const proofsAreShown = false
-
 // shown is what has to be shown of the one signature of an image.
 type shown struct {
 	// row is the image, under which document, and who signed.
