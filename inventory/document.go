@@ -20,9 +20,6 @@ type document struct {
 	// whole is true while it is in every listing that it belongs to, so that a
 	// document that is pulled again costs one look-up.
 	whole bool
-	// kept is true for facts that were kept without the document, see
-	// [Lineage.keep].
-	kept bool
 
 	// part is where it counts; holder and the two elements are its places there.
 	part             *part

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 
@@ -21,10 +20,6 @@ const (
 	// never vouched for.
 	strangersPart = 4
 )
-
-// keptFacts is the relation under which facts are kept without their document; no
-// [policy.Relation] has its value.
-const keptFacts policy.Relation = 0xFF
 
 // Lineage is a [policy.Lineage] in memory, bounded by a number of facts. A fact
 // is that one document of a repository lists one digest. It is safe for
@@ -112,29 +107,57 @@ func (l *Lineage) record(image *oci.Image, vouched bool) {
 	l.trim(p, d)
 }
 
-// keep remembers that index is above child, directly or through others, since a
-// result rests on that. It is content, so it stays true when the documents between
-// them are forgotten.
+// keep has what leads from child up to index remembered among what was vouched
+// for, since a result rests on that: each fact by itself, so that the way stays as
+// long as it is.
 func (l *Lineage) keep(repository oci.Repository, child, index oci.Digest) {
-	listed, self := keyOf(repository, policy.ChildOf, child), keyOf(repository, keptFacts, index)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known := l.listings[listed]; known != nil {
-		for _, d := range known.documents {
-			if d.digest == index && d.part == l.vouched {
-				l.vouched.touch(d)
-				return
-			}
+	for _, d := range l.way(repository, child, index) {
+		// Room for one may have been made by forgetting another.
+		if l.documents[d.key] == d {
+			l.move(d, l.vouched)
 		}
 	}
-	d := l.documents[self]
-	if d == nil {
-		d = l.document(l.vouched, self, repository, index)
-		d.kept = true
+}
+
+// mostLooked bounds the documents that are looked at for a way.
+const mostLooked = 4 * MaxListing
+
+// way returns the documents by which index is above child, in at most
+// [policy.MaxAncestry] levels, nil when none is known.
+func (l *Lineage) way(repository oci.Repository, child, index oci.Digest) []*document {
+	below := map[*document]*document{}
+	level := []*document{nil} // nil stands for child
+	for range policy.MaxAncestry {
+		var next []*document
+		for _, from := range level {
+			listed := child
+			if from != nil {
+				listed = from.digest
+			}
+			known := l.listings[keyOf(repository, policy.ChildOf, listed)]
+			if known == nil {
+				continue
+			}
+			for _, d := range known.documents {
+				if _, seen := below[d]; seen || len(below) == mostLooked {
+					continue
+				}
+				below[d] = from
+				next = append(next, d)
+				if d.digest == index {
+					var found []*document
+					for ; d != nil; d = below[d] {
+						found = append(found, d)
+					}
+					return found
+				}
+			}
+		}
+		level = next
 	}
-	l.vouched.touch(d)
-	l.add(d, policy.ChildOf, child)
-	l.trim(l.vouched, d)
+	return nil
 }
 
 // document makes an empty document in p.
@@ -166,9 +189,7 @@ func (l *Lineage) Listing(_ context.Context, repository oci.Repository, relation
 	digests := make([]oci.Digest, 0, len(known.documents))
 	for _, d := range known.documents {
 		d.part.touch(d)
-		if !d.kept || !slices.ContainsFunc(known.documents, func(o *document) bool { return o != d && o.digest == d.digest }) {
-			digests = append(digests, d.digest)
-		}
+		digests = append(digests, d.digest)
 	}
 	return digests, nil
 }
