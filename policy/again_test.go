@@ -212,3 +212,21 @@ func TestDecideAgainAsksIndexesThatTheLineageForgot(t *testing.T) {
 		})
 	}
 }
+
+// An index that is named may be as far above as counts already.
+func TestDecideAgainAsksNothingAboveAnIndexThatIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.policy("prod-signed", policy.Spec{})
+	child := image(t, acmeAPI, "a")
+	named := index(t, acmeAPI, oci.SHA256([]byte("another")))
+	over := index(t, acmeAPI, named.Reference.Digest)
+	if err := w.engine.Lineage.Record(t.Context(), over); err != nil {
+		t.Fatal(err)
+	}
+	w.says(acmeAPI, over.Reference.Digest, "release-team", verified)
+	request := policy.Request{Kind: policy.KindReverification, Reference: child.Reference}
+	d, _, err := w.engine.DecideAgain(t.Context(), request, child.Reference, child.MediaType, 0, []oci.Digest{named.Reference.Digest})
+	if err != nil || d.Verdict != deny {
+		t.Errorf("got %v, %v, want %v", d.Verdict, err, deny)
+	}
+}

@@ -43,7 +43,8 @@ type heir struct {
 // indexes, where that is Verified now. Where an index or the lineage could not
 // be asked a result becomes Unavailable: then it is not known whether the image
 // is Verified. known are indexes above it that are asked whatever the lineage
-// says. results is not changed.
+// says; what lists them is not, since they may be as far above as counts. results
+// is not changed.
 func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []signer, results []verify.Result, known ...oci.Digest) ([]verify.Result, error) {
 	var open []signer
 	for i, s := range signers {
@@ -58,8 +59,9 @@ func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []sig
 	level, seen := []oci.Digest{image.Digest}, map[oci.Digest]bool{image.Digest: true}
 	for range MaxAncestry {
 		parents, lineageErr := e.parents(ctx, image.Repository, level, seen)
-		parents, known = unseen(parents, known, seen), nil
-		if err := h.ask(ctx, parents); err != nil {
+		asked := unseen(parents, known, seen)
+		known = nil
+		if err := h.ask(ctx, asked); err != nil {
 			return nil, err
 		}
 		if lineageErr != nil {
