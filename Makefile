@@ -50,7 +50,7 @@ check: ## all that continuous integration runs, each part with its time
 	@for part in tools lint vet tidy test; do echo "== $$part" && begun=$$(date +%s) && $(MAKE) --no-print-directory $$part && echo "== $$part took $$(($$(date +%s) - begun)) s" || exit 1; done
 
 tools: ## build the pinned tools that are missing
-	e2e/tools.sh golangci-lint cosign2 cosign3 containerd2 sigstore
+	e2e/tools.sh golangci-lint cosign2 cosign3 containerd2 sigstore kubernetes
 
 packages: ## as root on Debian, install what the tests need; else say what is missing
 	@e2e/packages.sh
