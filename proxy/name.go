@@ -61,52 +61,14 @@ func (n naming) registry(path string, values []string) (registry, rest string, e
 			return registry, path, nil
 		}
 	}
-	first, rest, _ := strings.Cut(path, "/")
-	name, is := registryElement(first)
-	if !is {
+	registry, rest, named, err := oci.CutPathForm(path)
+	switch {
+	case err != nil:
+		return "", "", nameInvalid("%s", err)
+	case !named:
 		return n.fallback, path, nil
 	}
-	if strings.Contains(first, ":") {
-		return "", "", nameInvalid("%.80q: a port's colon is written \"_\"", first)
-	}
-	if strings.ToLower(first) != first {
-		return "", "", nameInvalid("%.80q is not lower case", first)
-	}
-	registry, err = oci.CanonicalRegistry(name)
-	if err != nil {
-		return "", "", nameInvalid("%s", err)
-	}
 	return registry, rest, nil
-}
-
-// registryElement reports whether the first element of a path is a registry's
-// name, and which. One with a dot or a port is never part of a repository at the
-// default registry, not even when it is malformed: a mistyped registry must not
-// quietly become another one's repository.
-func registryElement(element string) (name string, is bool) {
-	host, port, ported := cutPort(element)
-	switch {
-	case strings.Contains(element, ":"):
-		return element, true // a mistake that is worth its own message
-	case ported:
-		return host + ":" + port, true
-	case element == "localhost", strings.Contains(element, "."):
-		return element, true
-	}
-	return "", false
-}
-
-// cutPort cuts "_<digits>" off the end of an element.
-func cutPort(element string) (host, port string, found bool) {
-	at := strings.LastIndexByte(element, '_')
-	if at <= 0 || at == len(element)-1 {
-		return "", "", false
-	}
-	port = element[at+1:]
-	if strings.Trim(port, "0123456789") != "" {
-		return "", "", false
-	}
-	return element[:at], port, true
 }
 
 // sameHost returns host in the form in which registries are compared.
