@@ -23,36 +23,42 @@ const module = "vouchsafe"
 // that is not here. A new edge is a change of the plan first, of this list then.
 // It binds imports outside tests.
 var mayImport = map[string][]string{
-	"oci":             {},
-	"upstream":        {"oci"},
-	"content":         {"oci"},
-	"verify":          {"oci"},
-	"policy":          {"oci", "verify"},
-	"config":          {"policy", "verify", "upstream", "oci"},
-	"audit":           {"policy", "oci"},
-	"inventory":       {"audit", "config", "policy", "verify", "oci"},
-	"proxy":           {"policy", "upstream", "content", "oci"},
-	"internal/lab":    {"oci"},
-	"internal/server": {},
-	"internal/layout": {"oci"},
-	"internal/report": {"policy", "verify", "oci"},
+	"oci":              {},
+	"upstream":         {"oci"},
+	"content":          {"oci"},
+	"verify":           {"oci"},
+	"policy":           {"oci", "verify"},
+	"config":           {"policy", "verify", "upstream", "oci"},
+	"audit":            {"policy", "oci"},
+	"inventory":        {"audit", "config", "policy", "verify", "oci"},
+	"admission":        {"policy", "oci"},
+	"nodeconfig":       {"oci"},
+	"kube":             {"audit", "inventory", "policy", "oci"},
+	"proxy":            {"policy", "upstream", "content", "oci"},
+	"internal/lab":     {"oci"},
+	"internal/server":  {},
+	"internal/datadir": {},
+	"internal/layout":  {"oci"},
+	"internal/report":  {"policy", "verify", "oci"},
 	"cmd/vouchsafe": {
-		"oci", "upstream", "content", "verify", "policy", "config", "audit", "inventory", "proxy",
-		"internal/lab", "internal/server", "internal/layout", "internal/report",
+		"oci", "upstream", "content", "verify", "policy", "config", "audit", "inventory", "proxy", "nodeconfig",
+		"admission", "kube", "internal/lab", "internal/datadir", "internal/server", "internal/layout", "internal/report",
 	},
 }
 
 // only lists modules and packages that a few packages alone may import, by the
 // beginning of their paths.
 var only = map[string][]string{
-	"github.com/sigstore/":         {"verify", "internal/lab"},
-	"github.com/spf13/cobra":       {"cmd/vouchsafe"},
-	"github.com/prometheus/":       {"cmd/vouchsafe", "internal/server"},
-	"github.com/goccy/go-yaml":     {"config", "internal/report"},
-	"github.com/caarlos0/env":      {"config"},
-	"github.com/fsnotify/fsnotify": {"config"},
-	"database/sql":                 {},
-	"k8s.io/":                      {},
+	"github.com/sigstore/":           {"verify", "internal/lab"},
+	"github.com/theupdateframework/": {"verify", "internal/lab"},
+	"github.com/spf13/cobra":         {"cmd/vouchsafe"},
+	"github.com/prometheus/":         {"cmd/vouchsafe", "internal/server"},
+	"github.com/goccy/go-yaml":       {"config", "internal/report", "nodeconfig"},
+	"github.com/caarlos0/env":        {"config"},
+	"github.com/fsnotify/fsnotify":   {"config"},
+	"github.com/pelletier/go-toml":   {"nodeconfig"},
+	"database/sql":                   {},
+	"k8s.io/":                        {"admission", "kube"},
 }
 
 // pkg is what `go list` says of one package.

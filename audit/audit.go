@@ -42,6 +42,9 @@ type Sink interface {
 type Config struct {
 	// Replica names this process in records; empty is left out.
 	Replica string
+	// Cluster names the cluster that this process belongs to, in records of
+	// decisions; empty is left out.
+	Cluster string
 	// Retry is how long a failing sink is tried again for an enforcing
 	// decision, and how long any record may take; zero means 1 s.
 	Retry time.Duration
@@ -132,7 +135,7 @@ func (l *Log) Record(ctx context.Context, request policy.Request, d policy.Decis
 	if l.sink == nil {
 		return nil
 	}
-	line, err := encode(newRecord(request, d, l.cfg.Replica))
+	line, err := encode(newRecord(request, d, l.cfg))
 	if err == nil {
 		err = l.write(ctx, line, true)
 	}
@@ -161,7 +164,7 @@ func (l *Log) settle(ctx context.Context, request policy.Request, d policy.Decis
 		return d, err
 	}
 	enforcing := d.Enforced() || !d.Verdict.Served()
-	line, writeErr := encode(newRecord(request, d, l.cfg.Replica))
+	line, writeErr := encode(newRecord(request, d, l.cfg))
 	if writeErr == nil {
 		writeErr = l.write(ctx, line, enforcing && err == nil)
 	}
@@ -208,8 +211,7 @@ func unrecorded(d policy.Decision) policy.Decision {
 	d.Verdict, d.RetryAfter = policy.Unavailable, policy.RetryAfter
 	d.Reasons = append(slices.Clone(d.Reasons), policy.ReasonAuditFailed)
 	slices.Sort(d.Reasons)
-	name := oci.Reference{Repository: d.Image.Repository, Digest: d.Image.Digest}
-	d.Message = name.String() + ": the decision could not be recorded (" + policy.ReasonAuditFailed + "); try again (decision " + d.ID + ")"
+	d.Message = d.Subject() + ": the decision could not be recorded (" + policy.ReasonAuditFailed + "); try again (decision " + d.ID + ")"
 	return d
 }
 

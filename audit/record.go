@@ -23,6 +23,8 @@ const (
 	maxRequestID = 128
 	maxUser      = 256
 	maxTraceID   = 32
+	maxOrigin    = 256
+	maxWorkload  = 253
 )
 
 // Record is one line of the audit log. docs/audit.md says what each field is.
@@ -33,14 +35,16 @@ type Record struct {
 	Time time.Time `json:"time"`
 	// ID is the decision's ULID, the same as in the answer and the log.
 	ID string `json:"id"`
-	// Kind is "pull", "check", "reverification" or "configuration".
+	// Kind is "pull", "admission", "check", "reverification" or "configuration".
 	Kind string `json:"kind"`
 	// Verb is "GET" or "HEAD", for pulls alone.
 	Verb string `json:"verb,omitempty"`
 	// Image is what was judged; absent from configuration records, like all
 	// pointers here.
-	Image    *Image    `json:"image,omitempty"`
-	Client   *Client   `json:"client,omitempty"`
+	Image  *Image  `json:"image,omitempty"`
+	Client *Client `json:"client,omitempty"`
+	// Workload is what would run the image; absent where nothing of it is known.
+	Workload *Workload `json:"workload,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`
 	// Message is what the client was told.
 	Message string `json:"message"`
@@ -64,10 +68,12 @@ type Record struct {
 
 // Image names what was judged.
 type Image struct {
-	// Origin is "registry/repository".
-	Origin    string     `json:"origin"`
-	Tag       string     `json:"tag,omitempty"`
-	Digest    oci.Digest `json:"digest"`
+	// Origin is "registry/repository"; of what is no image name, what was asked
+	// for.
+	Origin string `json:"origin"`
+	Tag    string `json:"tag,omitempty"`
+	// Digest is absent where the image was not resolved.
+	Digest    oci.Digest `json:"digest,omitzero"`
 	MediaType string     `json:"mediaType,omitempty"`
 }
 
@@ -76,6 +82,20 @@ type Client struct {
 	IP        string `json:"ip,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
 	User      string `json:"user,omitempty"`
+}
+
+// Workload is what would run an image. Cluster is the operator's own word, the
+// rest is what a review said.
+type Workload struct {
+	Cluster   string `json:"cluster,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	// Kind is of the object, such as "Deployment".
+	Kind string `json:"kind,omitempty"`
+	// Name is the object's, or the beginning of the name it will get; Pod is the
+	// same of a pod alone.
+	Name           string `json:"name,omitempty"`
+	Pod            string `json:"pod,omitempty"`
+	ServiceAccount string `json:"serviceAccount,omitempty"`
 }
 
 // Decision is the verdict and where it came from.
@@ -100,19 +120,20 @@ type Result struct {
 }
 
 // newRecord describes one decision.
-func newRecord(request policy.Request, d policy.Decision, replica string) Record {
+func newRecord(request policy.Request, d policy.Decision, cfg Config) Record {
 	r := Record{
 		Version: Version, Time: d.Time.UTC(), ID: d.ID, Kind: request.Kind.String(), Verb: request.Verb,
 		Image: &Image{
-			Origin: d.Image.Repository.String(), Tag: d.Image.Tag, Digest: d.Image.Digest, MediaType: d.MediaType,
+			Origin: origin(d), Tag: d.Image.Tag, Digest: d.Image.Digest, MediaType: d.MediaType,
 		},
 		Client: &Client{
 			IP: request.Client.IP, UserAgent: cut(request.Client.UserAgent, maxUserAgent), User: cut(request.Client.User, maxUser),
 		},
+		Workload: workload(request, cfg.Cluster),
 		Decision: &Decision{Verdict: d.Verdict, Policies: d.Policies, Reasons: d.Reasons},
 		Message:  d.Message,
 		Results:  make([]Result, len(d.Results)),
-		Revision: d.Revision, Replica: replica, Cached: new(d.Cached),
+		Revision: d.Revision, Replica: cfg.Replica, Cached: new(d.Cached),
 		DurationMs: new(math.Round(float64(d.Duration)/float64(time.Microsecond)) / 1000),
 		Status:     statusOf(d.Verdict),
 		RequestID:  cut(request.Client.RequestID, maxRequestID),
@@ -133,6 +154,27 @@ func newRecord(request policy.Request, d policy.Decision, replica string) Record
 		r.Decision.Reasons = []string{}
 	}
 	return r
+}
+
+// origin names the repository, or what was asked for instead of one.
+func origin(d policy.Decision) string {
+	if d.Name != "" {
+		return cut(d.Name, maxOrigin)
+	}
+	return d.Image.Repository.String()
+}
+
+// workload returns nil where nothing is known.
+func workload(request policy.Request, cluster string) *Workload {
+	w := Workload{
+		Cluster: cluster, Namespace: cut(request.Namespace, maxWorkload),
+		Kind: cut(request.Workload.Kind, maxWorkload), Name: cut(request.Workload.Name, maxWorkload),
+		Pod: cut(request.Workload.Pod, maxWorkload), ServiceAccount: cut(request.Workload.ServiceAccount, maxWorkload),
+	}
+	if w == (Workload{}) {
+		return nil
+	}
+	return &w
 }
 
 // statusOf maps a verdict to the status of its answer; what is no verdict is a

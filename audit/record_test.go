@@ -24,8 +24,9 @@ const auditDoc = "../docs/audit.md"
 func records(t *testing.T) []string {
 	t.Helper()
 	sink := &memory{}
+	cluster := ""
 	write := func(d policy.Decision, r policy.Request) {
-		log := audit.New(decider{decision: d}, sink, audit.Config{Replica: "gateway-0"})
+		log := audit.New(decider{decision: d}, sink, audit.Config{Replica: "gateway-0", Cluster: cluster})
 		if _, err := log.Decide(t.Context(), r, oci.Image{}); err != nil {
 			t.Fatal(err)
 		}
@@ -50,6 +51,20 @@ func records(t *testing.T) []string {
 	none.Policies, none.Results, none.Reasons = nil, nil, nil
 	none.Image.Tag, none.Message = "", "no policy matches"
 	write(none, check)
+
+	review := policy.Request{
+		Kind: policy.KindAdmission, Client: policy.Client{IP: "192.0.2.1", UserAgent: "kube-apiserver-admission", User: "jane", RequestID: "0b7f"},
+		Namespace: "prod", Workload: policy.Workload{Kind: "Pod", Name: "api-", Pod: "api-", ServiceAccount: "default"},
+	}
+	cluster = "eu-1"
+	write(decision(policy.Deny, policy.InformAndEnforce), review)
+	unresolved := decision(policy.Unavailable, policy.InformAndEnforce)
+	unresolved.Image.Digest, unresolved.MediaType, unresolved.Cached = oci.Digest{}, "", true
+	write(unresolved, review)
+	noName := decision(policy.Deny, policy.InformAndEnforce)
+	noName.Image, noName.Name, noName.MediaType = oci.Reference{}, "Not A Name\n\u202e", ""
+	write(noName, review)
+	cluster = ""
 
 	hostile := request()
 	hostile.Client = policy.Client{
@@ -95,7 +110,7 @@ func TestHostileTextSurvivesEscaping(t *testing.T) {
 			User, UserAgent string
 		} `json:"client"`
 	}
-	if err := json.Unmarshal([]byte(records(t)[6]), &got); err != nil {
+	if err := json.Unmarshal([]byte(records(t)[9]), &got); err != nil {
 		t.Fatal(err)
 	}
 	// Bytes that are no UTF-8 cannot be said in JSON.
@@ -126,6 +141,8 @@ func TestNothingBreaksALine(t *testing.T) {
 			sink := &memory{}
 			r, d := request(), decision(policy.Deny, policy.InformAndEnforce)
 			r.Client = policy.Client{IP: hostile, UserAgent: hostile, User: hostile, RequestID: hostile, TraceID: hostile}
+			r.Namespace, r.Workload = hostile, policy.Workload{Kind: hostile, Name: hostile, Pod: hostile, ServiceAccount: hostile}
+			d.Name = hostile
 			r.Verb, d.Image.Tag, d.MediaType, d.Message, d.Revision = hostile, hostile, hostile, hostile, hostile
 			d.Results[0].Signer, d.Results[0].Issuer = hostile, hostile
 			d.Reasons = []string{hostile}

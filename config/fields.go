@@ -70,9 +70,15 @@ var fieldTexts = map[string]map[string]fieldText{
 		"spec.timestampAuthority.chain":   {description: "PEM: root, intermediates and signing certificate of timestamp authorities, in any order, in place of the trusted root's."},
 
 		"spec.trustedRoot":      {standard: "a snapshot of the public Sigstore instance, whose date vouchsafe version prints", description: "Where certificate authorities, logs and timestamp authorities come from that no other field holds."},
-		"spec.trustedRoot.file": {description: "Trusted root in JSON (trusted_root.json), relative to this document, at most 1 MiB; read again when it changes."},
+		"spec.trustedRoot.file": {description: "Trusted root in JSON (trusted_root.json), relative to this document, at most 1 MiB; read again when it changes. This or tuf."},
+
+		"spec.trustedRoot.tuf":          {description: "A repository of The Update Framework that publishes the trusted root, in place of a file. It is kept in DATA_DIR and asked in the background: neither a start nor a pull waits for it. Until it gave a trusted root, what this integration would judge is Unavailable, TRUSTED_ROOT_UNAVAILABLE."},
+		"spec.trustedRoot.tuf.mirror":   {description: "URL under which the repository's metadata is; its target trusted_root.json is in targets/ below. The address is the operator's: it may be private or loopback, never link-local, and redirects may not leave host and port."},
+		"spec.trustedRoot.tuf.rootFile": {description: "The repository's root.json, relative to this document, at most 512 KiB: with it trust in the mirror begins. Later versions are taken from the mirror, each signed by the one before."},
+		"spec.trustedRoot.tuf.refresh":  {standard: "24h", description: "How often the mirror is asked, from 1m to 720h, and when the metadata ends; after a failure from 1 s on, at last every 5 min."},
 
 		"spec.signedName":               {standard: "Any", values: []string{"Any", "Repository", "RepositoryIfNamed"}, description: "Whether a signature must name the image's origin repository: Any: no; Repository: yes, so one that names none does not count; RepositoryIfNamed: one that names a repository at all."},
+		"spec.signatureRepository":      {description: "The repository that holds the signatures of all images, instead of each image's own: registry/path of a listed registry, as COSIGN_REPOSITORY names it."},
 		"spec.signedNameAliases":        {description: "Repositories whose signatures count for others, for images that were copied."},
 		"spec.signedNameAliases[].from": {description: "The repository that signatures name, or registry/path/** for all under it."},
 		"spec.signedNameAliases[].to":   {description: "The origin repository of the images; with /** the rest of both names is the same."},

@@ -17,12 +17,7 @@ var laterKinds = []string{"WatchedImage", "Notification", "Exception", "Block", 
 
 // laterKeys are, by kind, the paths of keys that this build knows and refuses,
 // whether or not the kind's type has them already.
-var laterKeys = map[string][]string{
-	KindIntegration: {
-		"spec.trustedRoot.tuf",
-		"spec.signatureRepository",
-	},
-}
+var laterKeys = map[string][]string{}
 
 // specOf returns a new spec for kind, nil when it is none of kinds.
 func specOf(kind string) any {

@@ -20,6 +20,7 @@ func (l *loader) link() *Snapshot {
 		Registries:   map[string]*upstream.Registry{},
 		Integrations: map[string]*verify.Integration{},
 		origins:      map[identity]*document{},
+		trustTexts:   l.trustTexts,
 	}
 	named := map[string][]*document{}
 	for _, d := range l.documents {
@@ -38,6 +39,7 @@ func (l *loader) link() *Snapshot {
 	k := l.known(named)
 	for _, d := range named[KindIntegration] {
 		checkAliases(d, k)
+		checkSignatureRepository(d, k)
 	}
 	for _, d := range named[KindPolicy] {
 		l.linkPolicy(s, d, k)
@@ -87,7 +89,7 @@ func guarded[T any](build func() (T, error)) (built T, err error) {
 func (l *loader) linkIntegration(s *Snapshot, d *document) {
 	built, err := guarded(func() (*verify.Integration, error) {
 		return verify.LoadIntegration(d.name, *d.spec.(*verify.Spec), verify.LoadOptions{
-			Files: l.references.reader(d.file.folder), Now: l.opts.Now,
+			Files: l.trustFiles(d.file.folder), Mirrors: l.opts.Mirrors, Now: l.opts.Now,
 		})
 	})
 	d.adopt(err)
@@ -95,7 +97,7 @@ func (l *loader) linkIntegration(s *Snapshot, d *document) {
 		return
 	}
 	if l.opts.Previous != nil {
-		if before := l.opts.Previous.Integrations[d.name]; before != nil && before.Revision() == built.Revision() {
+		if before := l.opts.Previous.Integrations[d.name]; before != nil && before.Revision() == built.Revision() && before.Mirror() == built.Mirror() {
 			built = before
 		}
 	}
@@ -103,6 +105,10 @@ func (l *loader) linkIntegration(s *Snapshot, d *document) {
 }
 
 func (l *loader) linkRegistry(s *Snapshot, d *document) {
+	if l.again {
+		s.Registries[d.name] = l.opts.Previous.Registries[d.name]
+		return
+	}
 	built := l.newRegistry(d.name, *d.spec.(*upstream.Spec), l.references.reader(d.file.folder), d.adopt)
 	if built != nil && !d.failed() && d.name != "" {
 		s.Registries[d.name] = built
@@ -222,17 +228,29 @@ func (l *loader) checkSigners(s *Snapshot, d *document, signers []string, k know
 // checkAliases reports aliases for images that can never be pulled.
 func checkAliases(d *document, k known) {
 	for i, alias := range d.spec.(*verify.Spec).SignedNameAliases {
-		path := "spec.signedNameAliases[" + strconv.Itoa(i) + "].to"
-		registry, _, _ := strings.Cut(alias.To, "/")
-		if d.known(path) || slices.Contains(k.registries, registry) {
-			continue
-		}
-		hint := didYouMean(registry, k.registries)
-		if hint == "" {
-			hint = "add a " + KindRegistry + " document of this name"
-		}
-		d.mistake(path, "no "+KindRegistry+" document named "+quoted(registry), hint)
+		checkListed(d, "spec.signedNameAliases["+strconv.Itoa(i)+"].to", alias.To, k)
 	}
+}
+
+// checkSignatureRepository reports signatures that nothing may ask for.
+func checkSignatureRepository(d *document, k known) {
+	if repository := d.spec.(*verify.Spec).SignatureRepository; repository != "" {
+		checkListed(d, "spec.signatureRepository", repository, k)
+	}
+}
+
+// checkListed reports a repository of a registry that is not listed, unless
+// something else is wrong with it.
+func checkListed(d *document, path, repository string, k known) {
+	registry, _, _ := strings.Cut(repository, "/")
+	if d.known(path) || slices.Contains(k.registries, registry) {
+		return
+	}
+	hint := didYouMean(registry, k.registries)
+	if hint == "" {
+		hint = "add a " + KindRegistry + " document of this name"
+	}
+	d.mistake(path, "no "+KindRegistry+" document named "+quoted(registry), hint)
 }
 
 // valuesByName returns the values in the order of their names.

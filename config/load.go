@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"vouchsafe/verify"
 )
 
 // LoadOptions says how a folder is read.
@@ -19,6 +21,9 @@ type LoadOptions struct {
 	// Previous, when not nil, lends the parts that did not change, so that
 	// connections and tokens survive a reload.
 	Previous *Snapshot
+	// Mirrors holds the trusted roots that TUF mirrors gave; nil is one to which
+	// none gave anything.
+	Mirrors *verify.Mirrors
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -90,13 +95,17 @@ type loader struct {
 	documents  []*document
 	problems   Problems
 	references references
+	// trustTexts are the files that integrations name, by full name. With again
+	// they are read from there, and registries are those of Previous.
+	trustTexts map[string][]byte
+	again      bool
 }
 
 func newLoader(opts LoadOptions) *loader {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &loader{opts: opts, references: references{}}
+	return &loader{opts: opts, references: references{}, trustTexts: map[string][]byte{}}
 }
 
 func (l *loader) readFiles(dir string, names []string) {

@@ -193,7 +193,9 @@ func (r *settingsReader) check(s *Settings) {
 		r.fail("DRAIN_DELAY", "must not be less than 0", "")
 	}
 	r.together("TLS_CERT_FILE", s.TLSCertFile, "TLS_KEY_FILE", s.TLSKeyFile)
-	r.checkListen("LISTEN", s.Listen)
+	if s.Listen != ListenOff {
+		r.checkListen("LISTEN", s.Listen)
+	}
 	r.checkListen("OPS_LISTEN", s.OpsListen)
 	if s.Listen == s.OpsListen && !strings.HasSuffix(s.Listen, ":0") {
 		r.fail("OPS_LISTEN", "is the same address as "+EnvPrefix+"LISTEN", "")
@@ -213,6 +215,8 @@ func (r *settingsReader) check(s *Settings) {
 	if s.PullHost != "" {
 		r.host("PULL_HOST", s.PullHost)
 	}
+	r.checkWebhook(s)
+	r.checkCluster(s)
 	slices.SortFunc(r.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 }
 
@@ -241,10 +245,6 @@ func (r *settingsReader) oneOf(name, value string, words ...string) {
 }
 
 func (r *settingsReader) checkListen(name, value string) {
-	if value == "off" && name == "LISTEN" {
-		r.fail(name, "off is not supported yet", "write host:port")
-		return
-	}
 	_, port, err := net.SplitHostPort(value)
 	if err != nil || port != "0" && !isPort(port) {
 		r.fail(name, quoted(value)+" is not host:port", "such as :5000 or 127.0.0.1:5000")

@@ -16,12 +16,13 @@ func TestSettingsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Settings{
-		ConfigDir: "./config.d", ManifestCache: 64 << 20, Listen: ":5000", RequestTimeout: 25 * time.Second, OpsListen: ":9091",
+		ConfigDir: "./config.d", DataDir: "./data", ManifestCache: 64 << 20, Listen: ":5000", RequestTimeout: 25 * time.Second, OpsListen: ":9091",
 		MaxConnections: 8192, MaxConnectionsPerAddress: 2048, BlobBuffer: 64 << 20, ReverifyInterval: 4 * time.Hour,
 		DrainDelay: 5 * time.Second, DrainTimeout: time.Minute,
 		DefaultRegistry: "docker.io", KnownRegistries: config.KnownBuiltin, WhenNoPolicy: config.WhenNoPolicyAllow,
 		CacheEntries: 100_000, VerifiedTTL: 4 * time.Hour, RejectedTTL: time.Minute, UnavailableTTL: 5 * time.Second,
 		Audit: config.AuditStdout, LogLevel: "info",
+		Pin: config.PinWhenKnown, ContactRegistries: true, WatchPods: config.WatchOff,
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)

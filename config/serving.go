@@ -64,9 +64,12 @@ func (p Problems) orNil() error {
 // than this machine reach it.
 func (s Settings) PlainToOthers() bool { return s.TLSCertFile == "" && !isLoopback(s.Listen) }
 
-// isLoopback reports whether only this machine reaches the address. A name is
-// loopback only when it is "localhost".
+// isLoopback reports whether only this machine, or nobody, reaches the address. A
+// name is loopback only when it is "localhost".
 func isLoopback(listen string) bool {
+	if listen == ListenOff {
+		return true
+	}
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return false

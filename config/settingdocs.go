@@ -25,8 +25,9 @@ func (d SettingDoc) Env() string { return EnvPrefix + d.Name }
 // settingDescriptions has a line for each setting of [Settings].
 var settingDescriptions = map[string]string{
 	"CONFIG_DIR":                  "folder of documents, followed while the process runs; the default folder may be missing, a named one must exist",
+	"DATA_DIR":                    "folder for what must survive the process, such as trusted roots of TUF mirrors; made when first needed, with rights for its owner alone, and locked: one process at a time has it",
 	"MANIFEST_CACHE":              "most bytes of manifests that are kept in memory",
-	"LISTEN":                      "address of the registry side, host:port; without a host all addresses, IPv4 and IPv6",
+	"LISTEN":                      "address of the registry side, host:port; without a host all addresses, IPv4 and IPv6; off: none, for a webhook alone",
 	"REQUEST_TIMEOUT":             "most time for resolving and deciding one request",
 	"OPS_LISTEN":                  "address of /livez, /readyz, /startupz and /metrics, host:port",
 	"MAX_CONNECTIONS":             "most connections to LISTEN; one more is answered 503",
@@ -43,6 +44,17 @@ var settingDescriptions = map[string]string{
 	"KNOWN_REGISTRIES":            "Builtin, or None: then only registries with a document may be pulled from",
 	"ALLOW_ANONYMOUS":             "serve a registry that is read with the gateway's own credentials to everybody who reaches LISTEN",
 	"PULL_HOST":                   "host, and port, by which nodes reach the gateway; empty when they only use mirror form",
+	"WEBHOOK_LISTEN":              "address of the admission webhook, host:port, TLS always; empty: none",
+	"WEBHOOK_TLS_CERT_FILE":       "certificate chain of WEBHOOK_LISTEN, PEM, read again when it changes; empty: a certificate of its own authority",
+	"WEBHOOK_TLS_KEY_FILE":        "private key of WEBHOOK_TLS_CERT_FILE, PEM",
+	"WEBHOOK_SECRET":              "namespace/name of the Secret that keeps the webhook's own authority for all replicas; empty: DATA_DIR keeps it",
+	"WEBHOOK_CONFIGURATIONS":      "names of the mutating and validating webhook configurations whose CA bundle is kept right, separated by commas",
+	"WEBHOOK_CLIENT_CA_FILE":      "certificate authorities, PEM, read again when they change: a client of the webhook must show a certificate of one",
+	"PIN":                         "WhenKnown, or Never: whether the webhook adds the digest of a tag whose verdict is known",
+	"CONTACT_REGISTRIES":          "whether the webhook may ask registries; false: what is not known already is left to the pull",
+	"WATCH_PODS":                  "Off, Node (those of NODE_NAME) or All: pods whose images count as deployed, so are verified again, and that get an Event when an image was refused",
+	"NODE_NAME":                   "the node whose pods are watched",
+	"CLUSTER":                     "the cluster's name in audit records",
 	"WHEN_NO_POLICY":              "Allow, or Deny: what happens to an image that no policy matches",
 	"CACHE_ENTRIES":               "most results of verification that are kept in memory",
 	"VERIFIED_TTL":                "how long a Verified result is kept",
@@ -56,10 +68,8 @@ var settingDescriptions = map[string]string{
 // laterSettings are known to this build and refused: a setting that is read and
 // not acted upon would pretend.
 var laterSettings = []string{
-	"DATA_DIR", "DATABASE_URL", "STORAGE_URL", "STORAGE_LIMIT",
-	"WEBHOOK_LISTEN", "WEBHOOK_TLS_CERT_FILE", "WEBHOOK_TLS_KEY_FILE", "WEBHOOK_SECRET",
-	"WEBHOOK_CONFIGURATIONS", "WEBHOOK_CLIENT_CA_FILE",
-	"CONSOLE_LISTEN", "PIN", "WATCH_PODS", "NODE_NAME", "CLUSTER", "CONTACT_REGISTRIES",
+	"DATABASE_URL", "STORAGE_URL", "STORAGE_LIMIT",
+	"CONSOLE_LISTEN",
 }
 
 // LaterFlags returns the flags of settings that this build knows and refuses, never

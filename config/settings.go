@@ -24,6 +24,16 @@ const (
 	AuditOff = "off"
 	// AuditFilePrefix is before the path of a file that takes records.
 	AuditFilePrefix = "file:"
+	// ListenOff opens no registry side.
+	ListenOff = "off"
+	// PinWhenKnown has the webhook add the digest whose verdict is known.
+	PinWhenKnown = "WhenKnown"
+	// PinNever leaves tags as they are.
+	PinNever = "Never"
+	// WatchOff watches no pods, WatchNode those of NODE_NAME, WatchAll all.
+	WatchOff  = "Off"
+	WatchNode = "Node"
+	WatchAll  = "All"
 )
 
 // Settings are those of the process: flag, else environment variable
@@ -31,8 +41,10 @@ const (
 // here; the others are refused by name. [LoadSettings] is the entrance; the zero
 // value denies what no policy matches.
 type Settings struct {
-	ConfigDir      string        `env:"CONFIG_DIR" envDefault:"./config.d"`
-	ManifestCache  Size          `env:"MANIFEST_CACHE" envDefault:"64MiB"`
+	ConfigDir     string `env:"CONFIG_DIR" envDefault:"./config.d"`
+	DataDir       string `env:"DATA_DIR" envDefault:"./data"`
+	ManifestCache Size   `env:"MANIFEST_CACHE" envDefault:"64MiB"`
+	// Listen is [ListenOff] for a webhook alone.
 	Listen         string        `env:"LISTEN" envDefault:":5000"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"25s"`
 	OpsListen      string        `env:"OPS_LISTEN" envDefault:":9091"`
@@ -53,6 +65,24 @@ type Settings struct {
 	PullHost        string `env:"PULL_HOST"`
 	WhenNoPolicy    string `env:"WHEN_NO_POLICY" envDefault:"Allow"`
 	InformOnly      bool   `env:"INFORM_ONLY" envDefault:"false"`
+
+	// WebhookListen is empty for no webhook. Its certificate is in the files, both
+	// given or both empty, else in WebhookSecret, else in DATA_DIR.
+	WebhookListen      string `env:"WEBHOOK_LISTEN"`
+	WebhookTLSCertFile string `env:"WEBHOOK_TLS_CERT_FILE"`
+	WebhookTLSKeyFile  string `env:"WEBHOOK_TLS_KEY_FILE"`
+	// WebhookSecret is "namespace/name".
+	WebhookSecret string `env:"WEBHOOK_SECRET"`
+	// WebhookConfigurations are names with commas between them; see
+	// [Settings.WebhookConfigurationNames].
+	WebhookConfigurations string `env:"WEBHOOK_CONFIGURATIONS"`
+	WebhookClientCAFile   string `env:"WEBHOOK_CLIENT_CA_FILE"`
+	Pin                   string `env:"PIN" envDefault:"WhenKnown"`
+	ContactRegistries     bool   `env:"CONTACT_REGISTRIES" envDefault:"true"`
+
+	WatchPods string `env:"WATCH_PODS" envDefault:"Off"`
+	NodeName  string `env:"NODE_NAME"`
+	Cluster   string `env:"CLUSTER"`
 
 	ReverifyInterval time.Duration `env:"REVERIFY_INTERVAL" envDefault:"4h"`
 
@@ -76,4 +106,16 @@ type Settings struct {
 // AuditFile returns the file that takes audit records, when one does.
 func (s Settings) AuditFile() (path string, ok bool) {
 	return strings.CutPrefix(s.Audit, AuditFilePrefix)
+}
+
+// WebhookConfigurationNames returns the names in WEBHOOK_CONFIGURATIONS.
+func (s Settings) WebhookConfigurationNames() []string {
+	if s.WebhookConfigurations == "" {
+		return nil
+	}
+	names := strings.Split(s.WebhookConfigurations, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
 }

@@ -14,7 +14,8 @@ import (
 
 func TestShow(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "a.yaml"), integration("team", newKey(t))+"---\n"+
+	write(t, filepath.Join(dir, "root.json"), string(newMirror(t).Root()))
+	write(t, filepath.Join(dir, "a.yaml"), integration("team", newKey(t))+mirrored+"---\n"+
 		document(config.KindPolicy, "prod", "  signers: [team]\n  behavior: Inform\n")+"---\n"+
 		document(config.KindRegistry, "r.example.com", "  credentials: {usernameFile: user, passwordFile: password}\n  access: Shared\n  timeouts: {idle: 1m}\n"))
 	write(t, filepath.Join(dir, "user"), "robot")
@@ -69,7 +70,8 @@ func TestShow(t *testing.T) {
 // default.
 func TestShownDefaultsAreThoseOfTheReference(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "a.yaml"), integration("team", newKey(t))+"---\n"+
+	write(t, filepath.Join(dir, "root.json"), string(newMirror(t).Root()))
+	write(t, filepath.Join(dir, "a.yaml"), integration("team", newKey(t))+mirrored+"---\n"+
 		document(config.KindPolicy, "prod", "  signers: [team]\n  behavior: Inform\n")+"---\n"+
 		document(config.KindRegistry, "r.example.com", "  tokenHosts: [t.example.com]\n"))
 	for _, d := range config.NewView(mustLoad(t, dir, config.LoadOptions{Settings: defaults(t)})).Documents {

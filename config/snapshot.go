@@ -51,6 +51,8 @@ type Snapshot struct {
 
 	// origins finds the text of a document, to point at it later.
 	origins map[identity]*document
+	// trustTexts are the files that integrations name, as they were read.
+	trustTexts map[string][]byte
 }
 
 // Registry finds a registry by canonical name.

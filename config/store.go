@@ -18,8 +18,9 @@ type Store struct {
 	opts    LoadOptions
 	cfg     StoreConfig
 
-	// asked holds one wish to read the folder at once.
-	asked chan struct{}
+	// asked holds one wish to read the folder at once, mirrored one to take what
+	// TUF mirrors give now.
+	asked, mirrored chan struct{}
 
 	// What follows belongs to the goroutine of Watch.
 
@@ -39,6 +40,9 @@ type StoreConfig struct {
 	// time: err is nil when snapshot came into force, else snapshot is the one
 	// that stays. A reload that finds the same again, good or bad, is not told.
 	Changed func(snapshot *Snapshot, err error)
+	// Refreshed is called, never beside Changed, after another trusted root of a
+	// TUF mirror came into force. It says nothing about the folder.
+	Refreshed func(snapshot *Snapshot)
 	// Log receives one line for each reload that brought something new, and one
 	// for each mistake in it; nil means discarded.
 	Log *slog.Logger
@@ -52,7 +56,7 @@ func NewStore(opts LoadOptions, cfg StoreConfig) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{opts: opts, cfg: cfg, asked: make(chan struct{}, 1), poll: pollInterval, notifier: fsnotify.NewWatcher}
+	s := &Store{opts: opts, cfg: cfg, asked: make(chan struct{}, 1), mirrored: make(chan struct{}, 1), poll: pollInterval, notifier: fsnotify.NewWatcher}
 	snapshot, err := s.load()
 	if err != nil {
 		return nil, err

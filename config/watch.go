@@ -47,6 +47,8 @@ func (s *Store) Watch(ctx context.Context) error {
 			return nil
 		case <-s.asked:
 			quiet.Reset(0)
+		case <-s.mirrored:
+			s.refresh()
 		case event := <-w.events():
 			if w.matters(event) {
 				quiet.Reset(w.touched())

@@ -19,6 +19,8 @@ type job struct {
 	maxAge time.Duration
 	// above are the indexes through which it was Verified.
 	above []oci.Digest
+	// tags are those of an image that was not read yet.
+	tags []string
 }
 
 // change is that a status became another.
@@ -39,6 +41,9 @@ func (m *Memory) take(each int) (j job, wait time.Duration, ok bool) {
 	}
 	p := &e.plan
 	j = job{entry: e, image: e.image.Reference, mediaType: e.image.MediaType, began: now, above: e.above()}
+	if j.mediaType == "" {
+		j.tags = slices.Clone(e.image.Tags)
+	}
 	// What was found out since the image was due need not be asked for again; a
 	// change is told from the evidence that showed it.
 	urgent, since := p.urgent, p.since

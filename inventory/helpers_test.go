@@ -229,7 +229,7 @@ func newBench(t testing.TB, cfg inventory.ReverifyConfig, policies []*policy.Pol
 	b.rules.set(policies, integrations...)
 	b.lineage = inventory.NewLineage(0)
 	b.engine = &policy.Engine{Rules: b.rules.get, Results: b.results, Lineage: b.lineage}
-	b.memory = inventory.NewMemory(inventory.MemoryConfig{VerifiedTTL: time.Hour})
+	b.memory = inventory.NewMemory(inventory.MemoryConfig{VerifiedTTL: time.Hour, Lineage: b.lineage})
 	b.recorder = inventory.NewRecorder(b.engine, b.memory, newLog(b.log))
 	if cfg.Interval == 0 {
 		cfg.Interval = time.Hour

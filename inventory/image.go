@@ -27,6 +27,8 @@ const (
 type Image struct {
 	// Reference has repository and digest, no tag.
 	Reference oci.Reference
+	// MediaType and Kind are of its bytes; zero for a deployed image that was not
+	// read yet.
 	MediaType string
 	Kind      oci.Kind
 	// Tags are those under which it was asked for, the latest first.
@@ -38,6 +40,8 @@ type Image struct {
 	Clients []Client
 	// Exempt is true for a signature artifact: it has no results.
 	Exempt bool
+	// Deployed is true while a container runs it, as far as nodes say.
+	Deployed bool
 	// LastVerdict is of the last decision or re-verification; zero before it.
 	LastVerdict policy.Verdict
 	// Results are in the order in which the integrations first had one.

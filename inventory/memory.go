@@ -47,7 +47,8 @@ type MemoryConfig struct {
 // part is full, the image goes that was seen least recently: of those that were
 // served, first among those that were seen once, as long as they have more than a
 // fifth of the memory, so that whoever asks for many images once does not drive out
-// those in use.
+// those in use. Images that run have their room among those that were served, up to
+// half of the memory, and leave for none.
 type Memory struct {
 	cfg MemoryConfig
 
@@ -56,9 +57,10 @@ type Memory struct {
 	mu     sync.Mutex
 	images map[name]*entry
 	// refused were never served. Of those that were, passers were seen once, settled
-	// again a minute after. Each has the latest first.
-	refused, passers, settled *list.List
-	evicted                   uint64
+	// again a minute after. Those that run are deployed, whatever else they are. Each
+	// has the latest first.
+	refused, passers, settled, deployed *list.List
+	evicted                             uint64
 	// open counts the open violations by policy.
 	open     map[string]int
 	resolved ring
@@ -80,9 +82,10 @@ type entry struct {
 	// list is the one that it is in, place where.
 	list  *list.List
 	place *list.Element
-	// gone is true when the image has left the memory.
-	gone bool
-	plan plan
+	// gone is true when the image has left the memory, served when it was served
+	// at least once.
+	gone, served bool
+	plan         plan
 }
 
 // NewMemory returns an empty memory.
@@ -97,7 +100,7 @@ func NewMemory(cfg MemoryConfig) *Memory {
 		cfg.Now = time.Now
 	}
 	return &Memory{
-		cfg: cfg, images: map[name]*entry{}, refused: list.New(), passers: list.New(), settled: list.New(),
+		cfg: cfg, images: map[name]*entry{}, refused: list.New(), passers: list.New(), settled: list.New(), deployed: list.New(),
 		open: map[string]int{}, schedule: newSchedule(),
 	}
 }
@@ -110,6 +113,9 @@ func (m *Memory) see(request policy.Request, image oci.Image) *entry {
 	e := m.images[name{image.Reference.Repository, image.Reference.Digest}]
 	if e == nil {
 		e = m.add(image, now)
+	}
+	if e.image.MediaType == "" {
+		e.image.MediaType, e.image.Kind = own(image.MediaType), image.Manifest.Kind
 	}
 	e.image.LastSeen = now
 	e.image.SeenCount++
@@ -186,6 +192,8 @@ func (m *Memory) copyOf(e *entry) Image {
 // Counts is how much is remembered.
 type Counts struct {
 	Images int
+	// Deployed are those of them that run.
+	Deployed int
 	// Evicted counts the images that left for want of room, ever.
 	Evicted uint64
 	// Violations are the open ones by policy.
@@ -202,5 +210,5 @@ func (m *Memory) Counts() Counts {
 	for name, n := range m.open {
 		open[name] = n
 	}
-	return Counts{Images: len(m.images), Evicted: m.evicted, Violations: open, Resolved: len(m.resolved.kept)}
+	return Counts{Images: len(m.images), Deployed: m.deployed.Len(), Evicted: m.evicted, Violations: open, Resolved: len(m.resolved.kept)}
 }

@@ -49,6 +49,9 @@ type ReverifyConfig struct {
 	Interval time.Duration
 	// Rules returns the rules in force now.
 	Rules func() policy.Rules
+	// Resolver reads images that run and were never asked for here; nil means that
+	// they are judged by what they carry themselves.
+	Resolver Resolver
 	// Workers bounds how many images are checked at once, half of them of one
 	// registry; zero means 8.
 	Workers int
@@ -164,6 +167,10 @@ func (r *Reverifier) check(ctx context.Context, j job) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
+	if err := r.readDeployed(ctx, &j); err != nil {
+		r.cfg.Log.WarnContext(ctx, "deployed image not judged: it cannot be read", "image", j.image.String(), "error", err)
+		return
+	}
 	request := policy.Request{Kind: policy.KindReverification, Reference: j.image}
 	decision, all, err := r.engine.DecideAgain(ctx, request, j.image, j.mediaType, j.maxAge, j.above)
 	if err != nil {

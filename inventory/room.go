@@ -34,6 +34,7 @@ func (m *Memory) shift(e *entry, to *list.List) {
 
 // served notes that e was served, also when it had to leave meanwhile.
 func (m *Memory) served(e *entry) {
+	e.served = true
 	switch {
 	case e.gone:
 		m.insert(e, m.passers)
@@ -45,7 +46,7 @@ func (m *Memory) served(e *entry) {
 
 // trim drops what is too much.
 func (m *Memory) trim() {
-	most := max(1, m.cfg.Images-max(1, m.cfg.Images/refusedPart))
+	most := max(1, m.cfg.Images-max(1, m.cfg.Images/refusedPart)) - m.deployed.Len()
 	for m.passers.Len()+m.settled.Len() > most {
 		from := m.passers
 		if from.Len() <= m.cfg.Images/passersPart && m.settled.Len() > 0 {

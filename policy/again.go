@@ -41,7 +41,7 @@ func (e *Engine) DecideAgain(ctx context.Context, request Request, image oci.Ref
 		if all, err = e.results(ctx, q, signers); err != nil {
 			return broken(d), nil, err
 		}
-		if all, err = e.inherit(ctx, image, signers, all, above...); err != nil {
+		if all, err = e.inherit(ctx, heir{image: image}, signers, all, above...); err != nil {
 			return broken(d), nil, err
 		}
 	}
@@ -90,7 +90,7 @@ func (e *Engine) conclude(d Decision, rules Rules, matched []*Policy, all []veri
 	for _, s := range signers {
 		results = append(results, result(all, s.name))
 	}
-	rules.weigh(matched, results, e.now()).fill(&d)
+	rules.weigh(matched, results, e.now(), false).fill(&d)
 	return e.finish(d)
 }
 

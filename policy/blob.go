@@ -45,22 +45,22 @@ func (e *Engine) DecideBlob(ctx context.Context, request Request, blob oci.Diges
 		d.Message = blobLineageMessage(d)
 		return e.finish(d), nil
 	}
-	return e.decideListed(ctx, d, rules, matched, manifests)
+	return e.decideListed(ctx, d, rules, matched, request, manifests)
 }
 
 // decideListed judges the manifests that list a blob until one is served. One of
 // which nothing could be found out keeps the blob from being refused, but does
 // not vouch for it: whoever may push could list anything in it.
-func (e *Engine) decideListed(ctx context.Context, d Decision, rules Rules, matched []*Policy, manifests []oci.Digest) (Decision, error) {
+func (e *Engine) decideListed(ctx context.Context, d Decision, rules Rules, matched []*Policy, request Request, manifests []oci.Digest) (Decision, error) {
 	var denied evaluation
 	for i, manifest := range manifests {
-		v, err := e.evaluate(ctx, rules, matched, d.Image.WithDigest(manifest))
+		v, err := e.evaluate(ctx, rules, matched, d.Image.WithDigest(manifest), request)
 		switch {
 		case err != nil:
 			return broken(d), err
 		case v.verdict != Deny:
 			d.Verdict, d.Message = Allow, blobServedMessage(d, "listed by "+manifest.String()+", which is not denied")
-			d.Vouched = v.verdict.Served() || e.vouched(ctx, d, rules, matched, manifests[i+1:])
+			d.Vouched = v.verdict.Served() || e.vouched(ctx, d, rules, matched, request, manifests[i+1:])
 			return e.finish(d), nil
 		case i == 0:
 			denied = v
@@ -80,11 +80,11 @@ func (e *Engine) decideListed(ctx context.Context, d Decision, rules Rules, matc
 
 // vouched looks for a manifest that is served. The blob is served whatever comes
 // of it, so it gives up soon, and on any error.
-func (e *Engine) vouched(ctx context.Context, d Decision, rules Rules, matched []*Policy, manifests []oci.Digest) bool {
+func (e *Engine) vouched(ctx context.Context, d Decision, rules Rules, matched []*Policy, request Request, manifests []oci.Digest) bool {
 	ctx, cancel := context.WithTimeout(ctx, vouchTime)
 	defer cancel()
 	for _, manifest := range manifests {
-		v, err := e.evaluate(ctx, rules, matched, d.Image.WithDigest(manifest))
+		v, err := e.evaluate(ctx, rules, matched, d.Image.WithDigest(manifest), request)
 		if err != nil || v.verdict.Served() {
 			return err == nil
 		}

@@ -19,6 +19,8 @@ const (
 	// KindReverification is the gateway's own question about an image that was
 	// seen before.
 	KindReverification
+	// KindAdmission is one image of a review by a cluster's API server.
+	KindAdmission
 )
 
 // String returns the kind as audit records spell it.
@@ -30,6 +32,8 @@ func (k Kind) String() string {
 		return "check"
 	case KindReverification:
 		return "reverification"
+	case KindAdmission:
+		return "admission"
 	}
 	return "invalid"
 }
@@ -46,6 +50,17 @@ type Client struct {
 	TraceID string
 }
 
+// Workload is what would run the image, as far as it is known; untrusted text.
+type Workload struct {
+	// Kind is of the object, such as "Deployment".
+	Kind string
+	// Name is the object's, or the beginning of the name it will get.
+	Name string
+	// Pod is the same where the object is a pod, else empty.
+	Pod            string
+	ServiceAccount string
+}
+
 // Request is one question.
 type Request struct {
 	Kind Kind
@@ -56,6 +71,16 @@ type Request struct {
 	Client    Client
 	// Namespace is empty where it is not known.
 	Namespace string
+	// Workload is empty where it is not known.
+	Workload Workload
+	// KnownOnly asks nobody, now or later: what is not known already counts as
+	// Unavailable with the reason [verify.NotKnown].
+	KnownOnly bool
+	// Unresolved says why there are no bytes to judge; zero when there are.
+	Unresolved Unresolved
+	// PullJudges leaves it to the pull to judge what is not known yet: a policy of
+	// which nothing but [verify.NotKnown] keeps it open allows. False refuses.
+	PullJudges bool
 	// Superseded asks for the refusal of a question that the rules outran: they
 	// changed as often as it may be decided. The answer is Unavailable, whatever
 	// the image, so that what the client gets has a record of its own. False is
@@ -96,6 +121,8 @@ type Decision struct {
 	// Image is what was judged: origin name with digest, and media type.
 	Image     oci.Reference
 	MediaType string
+	// Name is what was asked for where that is no image name; then Image is zero.
+	Name string
 	// InformOnly is true when nothing that policies say refuses; see
 	// [Rules.InformOnly].
 	InformOnly bool

@@ -71,6 +71,7 @@ func TestDecisionsPageNamesEveryReason(t *testing.T) {
 	for _, reason := range []string{
 		policy.ReasonUnsigned, policy.ReasonUntrusted, policy.ReasonUnavailable, policy.ReasonNoPolicy,
 		policy.ReasonLineageUnavailable, policy.ReasonAuditFailed, policy.ReasonInternal,
+		policy.ReasonNotKnown, policy.ReasonNameInvalid, policy.ReasonImageUnknown, policy.ReasonManifestInvalid,
 	} {
 		if !strings.Contains(string(page), "`"+reason+"`") {
 			t.Errorf("%s does not explain %s", decisionsDoc, reason)

@@ -46,11 +46,12 @@ var _ Decider = (*Engine)(nil)
 // an enforcing policy would let through becomes Unavailable, so that its
 // children are not denied later for a reason that nobody sees.
 func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (decision Decision, err error) {
-	d := Decision{Image: image.Reference, MediaType: image.MediaType}
+	d := Decision{Image: image.Reference, MediaType: image.MediaType, Name: request.Unresolved.Name}
 	defer e.contain(&d, &decision, &err)
 	d.Time = e.now()
 	d.ID = e.newID(d.Time)
-	if image.Reference.Digest.IsZero() || image.Manifest.Kind != oci.KindImage && image.Manifest.Kind != oci.KindIndex {
+	resolved := request.Unresolved.IsZero()
+	if resolved && !judgeable(image) {
 		return broken(d), fmt.Errorf("decide %s: the image has no digest or no manifest", image.Reference)
 	}
 	rules := e.Rules()
@@ -58,7 +59,24 @@ func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (
 	if request.Superseded {
 		return e.superseded(d), nil
 	}
-	exempt, exemptErr := e.Artifacts.Exempt(ctx, image)
+	if !resolved {
+		return e.unresolved(d, rules, request, image)
+	}
+	return e.judge(ctx, d, rules, request, image)
+}
+
+// judgeable reports whether there is something to judge.
+func judgeable(image oci.Image) bool {
+	return !image.Reference.Digest.IsZero() && (image.Manifest.Kind == oci.KindImage || image.Manifest.Kind == oci.KindIndex)
+}
+
+// judge decides about an image that is there.
+func (e *Engine) judge(ctx context.Context, d Decision, rules Rules, request Request, image oci.Image) (Decision, error) {
+	artifacts := e.Artifacts
+	if request.KnownOnly {
+		artifacts = nil // Reads nothing: what would have to be read is an image.
+	}
+	exempt, exemptErr := artifacts.Exempt(ctx, image)
 	if exempt {
 		d.Verdict, d.Exempt, d.Cached = Allow, true, true
 		d.Message = exemptMessage(d)
@@ -66,7 +84,7 @@ func (e *Engine) Decide(ctx context.Context, request Request, image oci.Image) (
 	}
 	recordErr := e.Lineage.Record(ctx, image)
 	matched := rules.matching(image.Reference.Repository, request.Namespace)
-	v, err := e.evaluate(ctx, rules, matched, image.Reference)
+	v, err := e.evaluate(ctx, rules, matched, image.Reference, request)
 	if err != nil {
 		return broken(d), err
 	}

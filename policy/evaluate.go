@@ -28,8 +28,9 @@ type finding struct {
 	policy   *Policy
 	standing standing
 	verdict  Verdict
-	// opened is true for a refusal that was turned into a Warn.
-	opened bool
+	// opened is true for a refusal that was turned into a Warn, left for an image
+	// whose judging is left to the pull.
+	opened, left bool
 }
 
 // evaluation is what all matching policies make of one digest.
@@ -45,27 +46,27 @@ type evaluation struct {
 
 // evaluate asks for the results that matched need and lets each policy judge.
 // An error is ctx's own or a bug.
-func (e *Engine) evaluate(ctx context.Context, rules Rules, matched []*Policy, image oci.Reference) (evaluation, error) {
+func (e *Engine) evaluate(ctx context.Context, rules Rules, matched []*Policy, image oci.Reference, request Request) (evaluation, error) {
 	signers := union(matched)
 	var results []verify.Result
 	if len(signers) > 0 {
 		q := verify.Query{
 			Repository: image.Repository, Digest: image.Digest,
-			Needed: integrations(signers), Others: others(rules.Integrations, signers),
+			Needed: integrations(signers), Others: others(rules.Integrations, signers), KnownOnly: request.KnownOnly,
 		}
 		var err error
 		if results, err = e.results(ctx, q, signers); err != nil {
 			return evaluation{}, err
 		}
-		if results, err = e.inherit(ctx, image, signers, results); err != nil {
+		if results, err = e.inherit(ctx, heir{image: image, knownOnly: request.KnownOnly}, signers, results); err != nil {
 			return evaluation{}, err
 		}
 	}
-	return rules.weigh(matched, results, e.now()), nil
+	return rules.weigh(matched, results, e.now(), request.PullJudges), nil
 }
 
-// weigh lets each of matched judge by results.
-func (r Rules) weigh(matched []*Policy, results []verify.Result, now time.Time) evaluation {
+// weigh lets each of matched judge by results; see [Request.PullJudges].
+func (r Rules) weigh(matched []*Policy, results []verify.Result, now time.Time, pullJudges bool) evaluation {
 	if len(matched) == 0 {
 		switch {
 		case r.WhenNoPolicy == Allow:
@@ -79,11 +80,15 @@ func (r Rules) weigh(matched []*Policy, results []verify.Result, now time.Time) 
 	for i, p := range matched {
 		s := p.stand(results)
 		verdict := p.verdict(s, results, now)
+		left := pullJudges && s == unknown && p.notKnown(results)
+		if left {
+			verdict = Allow
+		}
 		opened := r.InformOnly && !verdict.Served()
 		if opened {
 			verdict = Warn
 		}
-		v.findings[i] = finding{policy: p, standing: s, verdict: verdict, opened: opened}
+		v.findings[i] = finding{policy: p, standing: s, verdict: verdict, opened: opened, left: left}
 		v.opened = v.opened || opened
 		v.verdict = Worse(v.verdict, v.findings[i].verdict)
 	}
@@ -163,6 +168,20 @@ func (p *Policy) stand(results []verify.Result) standing {
 		return unknown
 	}
 	return violated
+}
+
+// notKnown reports whether what could not be found out was never asked for.
+func (p *Policy) notKnown(results []verify.Result) bool {
+	for _, s := range p.signers {
+		switch r := result(results, s.name); r.Status {
+		case verify.Verified, verify.Unsigned, verify.Untrusted:
+		default:
+			if r.Reason != verify.NotKnown {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // verdict is the decision table of one policy.

@@ -66,6 +66,7 @@ type world struct {
 	results      *fakeResults
 	lineage      policy.Lineage
 	engine       *policy.Engine
+	pullJudges   bool
 }
 
 func newWorld(t testing.TB) *world {

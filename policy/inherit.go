@@ -27,6 +27,8 @@ const (
 type heir struct {
 	engine *Engine
 	image  oci.Reference
+	// knownOnly asks nobody about an index either.
+	knownOnly bool
 	// results are the image's own, and what became of them.
 	results []verify.Result
 	// open are the signers without a Verified result so far.
@@ -45,7 +47,7 @@ type heir struct {
 // is Verified. known are indexes above it that are asked whatever the lineage
 // says; what lists them is not, since they may be as far above as counts. results
 // is not changed.
-func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []signer, results []verify.Result, known ...oci.Digest) ([]verify.Result, error) {
+func (e *Engine) inherit(ctx context.Context, h heir, signers []signer, results []verify.Result, known ...oci.Digest) ([]verify.Result, error) {
 	var open []signer
 	for i, s := range signers {
 		if results[i].Status != verify.Verified {
@@ -55,10 +57,10 @@ func (e *Engine) inherit(ctx context.Context, image oci.Reference, signers []sig
 	if len(open) == 0 {
 		return results, nil
 	}
-	h := &heir{engine: e, image: image, results: results, open: open}
-	level, seen := []oci.Digest{image.Digest}, map[oci.Digest]bool{image.Digest: true}
+	h.engine, h.results, h.open = e, results, open
+	level, seen := []oci.Digest{h.image.Digest}, map[oci.Digest]bool{h.image.Digest: true}
 	for range MaxAncestry {
-		parents, lineageErr := e.parents(ctx, image.Repository, level, seen)
+		parents, lineageErr := e.parents(ctx, h.image.Repository, level, seen)
 		asked := unseen(parents, known, seen)
 		known = nil
 		if err := h.ask(ctx, asked); err != nil {
@@ -139,7 +141,7 @@ func (h *heir) ask(ctx context.Context, parents []oci.Digest) error {
 						err = fmt.Errorf("results of %s@%s: panic: %v", h.image.Repository, parent, p)
 					}
 				}()
-				q := verify.Query{Repository: h.image.Repository, Digest: parent, Needed: integrations(h.open)}
+				q := verify.Query{Repository: h.image.Repository, Digest: parent, Needed: integrations(h.open), KnownOnly: h.knownOnly}
 				answers[i], err = h.engine.results(ctx, q, h.open)
 				return err
 			})

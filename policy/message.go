@@ -20,9 +20,19 @@ const (
 	maxFound, maxWanted = 200, 160
 )
 
-// subject names what was judged: the origin name with the full digest. The tag
-// is left out, since what a tag names may already be something else.
-func subject(d Decision) string {
+func subject(d Decision) string { return d.Subject() }
+
+// Subject names what was judged, printable: the origin name with the full digest.
+// The tag is left out, since what a tag names may already be something else;
+// without a digest it is all there is. What is no image name stands as it was
+// asked for.
+func (d Decision) Subject() string {
+	switch {
+	case d.Name != "":
+		return printable(d.Name, maxFound)
+	case d.Image.Digest.IsZero():
+		return d.Image.String()
+	}
 	return oci.Reference{Repository: d.Image.Repository, Digest: d.Image.Digest}.String()
 }
 
@@ -71,6 +81,8 @@ func (v evaluation) refusal(head string, d Decision) string {
 		return head + "would be refused, no policy matches it; served because of INFORM_ONLY" + tail(d)
 	case len(v.findings) == 0:
 		return head + "refused, no policy matches it" + tail(d)
+	case v.verdict == Allow && slices.ContainsFunc(v.findings, func(f finding) bool { return f.left }):
+		return v.leftMessage(head, d)
 	case v.verdict == Allow:
 		return assemble(head, []clause{{lead: "verified by ", text: v.verifiedBy()}}, tail(d))
 	}
@@ -88,6 +100,17 @@ func (v evaluation) refusal(head string, d Decision) string {
 		end = "; try again" + end
 	}
 	return assemble(head, clauses, end)
+}
+
+// leftMessage is for an image of which not all is known yet.
+func (v evaluation) leftMessage(head string, d Decision) string {
+	var clauses []clause
+	for _, f := range v.findings {
+		if f.left {
+			clauses = append(clauses, clause{lead: "not judged yet for policy ", again: "for policy ", text: f.policy.name})
+		}
+	}
+	return assemble(head, clauses, " ("+string(verify.NotKnown)+"); the pull will be judged"+tail(d))
 }
 
 // verifiedBy lists the results that count, in the order of their names.
@@ -189,29 +212,34 @@ func (f finding) wanted(results []verify.Result) string {
 // foundWords are stable texts for reasons: they are in refusals, events and
 // records that people search.
 var foundWords = map[verify.Reason]string{
-	verify.KeyMismatch:        "signed by another key",
-	verify.KeyExpired:         "signed outside the key's window",
-	verify.IdentityMismatch:   "signed by another identity",
-	verify.IssuerMismatch:     "signed by an identity of another issuer",
-	verify.ChainInvalid:       "signed with a certificate of another authority",
-	verify.CertificateExpired: "signed with a certificate that was not valid",
-	verify.SCTMissing:         "signed with a certificate without proof of its publication",
-	verify.SCTInvalid:         "signed with a certificate whose proof of publication is not valid",
-	verify.TlogMissing:        "signed without an entry in the transparency log",
-	verify.TlogInvalid:        "signed with an entry in the transparency log that is not valid",
-	verify.TimestampMissing:   "signed without a timestamp",
-	verify.TimestampInvalid:   "signed with a timestamp that is not valid",
-	verify.DigestMismatch:     "the signature is of another image",
-	verify.NameMismatch:       "the signature is for another name",
-	verify.Malformed:          "the signature cannot be read",
-	verify.OverLimit:          "more signatures than are read, none of them trusted",
-	verify.Unsupported:        "the signature is of a kind that is not supported",
-	verify.RegistryNotListed:  "the registry is not listed",
-	verify.FetchFailed:        "registry failed",
-	verify.FetchUnauthorized:  "registry does not let the gateway read signatures",
-	verify.TlogUnavailable:    "transparency log did not answer",
-	verify.Timeout:            "registry did not answer",
-	ReasonLineageUnavailable:  "could not look up which indexes list it",
+	verify.KeyMismatch:            "signed by another key",
+	verify.KeyExpired:             "signed outside the key's window",
+	verify.IdentityMismatch:       "signed by another identity",
+	verify.IssuerMismatch:         "signed by an identity of another issuer",
+	verify.ChainInvalid:           "signed with a certificate of another authority",
+	verify.CertificateExpired:     "signed with a certificate that was not valid",
+	verify.SCTMissing:             "signed with a certificate without proof of its publication",
+	verify.SCTInvalid:             "signed with a certificate whose proof of publication is not valid",
+	verify.TlogMissing:            "signed without an entry in the transparency log",
+	verify.TlogInvalid:            "signed with an entry in the transparency log that is not valid",
+	verify.TimestampMissing:       "signed without a timestamp",
+	verify.TimestampInvalid:       "signed with a timestamp that is not valid",
+	verify.DigestMismatch:         "the signature is of another image",
+	verify.NameMismatch:           "the signature is for another name",
+	verify.Malformed:              "the signature cannot be read",
+	verify.OverLimit:              "more signatures than are read, none of them trusted",
+	verify.Unsupported:            "the signature is of a kind that is not supported",
+	verify.RegistryNotListed:      "the registry is not listed",
+	verify.FetchFailed:            "registry failed",
+	verify.FetchUnauthorized:      "registry does not let the gateway read signatures",
+	verify.TlogUnavailable:        "transparency log did not answer",
+	verify.Timeout:                "registry did not answer",
+	verify.TrustedRootUnavailable: "no trusted root to judge by was obtained yet, or none for too long",
+	verify.NotKnown:               "not judged yet",
+	ReasonNameInvalid:             "this is no image name",
+	ReasonImageUnknown:            "the registry has no such image",
+	ReasonManifestInvalid:         "the manifest cannot be read",
+	ReasonLineageUnavailable:      "could not look up which indexes list it",
 }
 
 // foundText says what a result found. What evidence says about itself, an

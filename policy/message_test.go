@@ -126,6 +126,25 @@ var situations = []situation{
 		w.policy("prod-signed", enforce)
 		return w.decideBlob(acmeAPI, oci.SHA256([]byte("layer a")))
 	}},
+	{"admission, the name cannot be read", admission(policy.NoName("Not A Name\n\x1b[2J"), enforce)},
+	{"admission, the registry is not listed", admission(policy.NotListed(), enforce)},
+	{"admission, the registry is not listed, informing", admission(policy.NotListed(), inform)},
+	{"admission, no policy", admission(policy.NotListed())},
+	{"admission, no policy and such are refused", func(w *world) policy.Decision {
+		w.rules.WhenNoPolicy = policy.Deny
+		return admission(policy.NotListed())(w)
+	}},
+	{"admission, no such image", admission(policy.NotResolved(&oci.Error{Code: oci.CodeManifestUnknown}), enforce)},
+	{"admission, manifest that must not be read", admission(policy.NotResolved(&oci.Error{Code: oci.CodeManifestInvalid}), enforce)},
+	{"admission, no answer in time", admission(policy.TimedOut(), enforce, policy.Spec{Signers: []string{"qa-team"}})},
+	{"admission, not known", admission(policy.NotKnown(), enforce)},
+	{"admission, not known and left to the pull", func(w *world) policy.Decision {
+		return left(admission(policy.NotKnown(), enforce, policy.Spec{Signers: []string{"qa-team"}}))(w)
+	}},
+	{"admission, INFORM_ONLY", func(w *world) policy.Decision {
+		w.rules.InformOnly = true
+		return admission(policy.NotListed(), enforce)(w)
+	}},
 	{"bug", func(w *world) policy.Decision {
 		w.policy("prod-signed", enforce)
 		w.results.answer = func(context.Context, verify.Query) ([]verify.Result, error) { panic("boom") }

@@ -95,19 +95,21 @@ func (p *Policy) Matches(repository oci.Repository, namespace string) bool {
 
 // matches is Matches for a name that is already one string.
 func (p *Policy) matches(name, namespace string) bool {
-	if p.disabled {
-		return false
-	}
-	if len(p.include) > 0 && !slices.Contains(p.include, namespace) {
-		return false
-	}
-	if namespace != "" && slices.Contains(p.excludeNames, namespace) {
+	if !p.applies(namespace) {
 		return false
 	}
 	if len(p.images) > 0 && !anyMatches(p.images, name) {
 		return false
 	}
 	return !anyMatches(p.exclude, name)
+}
+
+// applies reports whether the policy applies to images of a namespace.
+func (p *Policy) applies(namespace string) bool {
+	if p.disabled || len(p.include) > 0 && !slices.Contains(p.include, namespace) {
+		return false
+	}
+	return namespace == "" || !slices.Contains(p.excludeNames, namespace)
 }
 
 func anyMatches(globs []glob, name string) bool {

@@ -1,5 +1,7 @@
 package policy
 
+import "vouchsafe/verify"
+
 // Reasons of a decision that are not a [vouchsafe/verify.Reason].
 const (
 	// ReasonUnsigned is of a result that found no signature at all.
@@ -23,6 +25,15 @@ const (
 	// ReasonInformOnly means that the image would have been refused, had the gate
 	// not been opened; see [Rules.InformOnly].
 	ReasonInformOnly = "INFORM_ONLY"
+	// ReasonNotKnown is of a question that may ask nobody.
+	ReasonNotKnown = string(verify.NotKnown)
+	// ReasonNameInvalid is of a name that is no image name.
+	ReasonNameInvalid = "NAME_INVALID"
+	// ReasonImageUnknown is of a name of which its registry said that there is no
+	// such image.
+	ReasonImageUnknown = "IMAGE_UNKNOWN"
+	// ReasonManifestInvalid is of an image whose manifest must not be read.
+	ReasonManifestInvalid = "MANIFEST_INVALID"
 	// ReasonInternal means that the decision failed by a bug of the gateway.
 	ReasonInternal = "INTERNAL"
 )

@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -14,6 +15,11 @@ func (r *Registry) SetResolver(resolver *net.Resolver) {
 	trust := r.data.TLSClientConfig
 	r.data = newTransport(&guard{timeout: r.timeouts.connect, resolver: resolver, permits: r.permitsData}, r.timeouts, trust)
 	r.foreign = newTransport(&guard{timeout: r.timeouts.connect, resolver: resolver, permits: r.permitsToken}, r.timeouts, trust)
+}
+
+// NewOperatorClientResolving is NewOperatorClient with another resolver.
+func NewOperatorClientResolving(timeout time.Duration, egress *Egress, resolver *net.Resolver) *http.Client {
+	return newOperatorClient(timeout, egress, resolver)
 }
 
 // ClassOf names the class of an address.

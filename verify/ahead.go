@@ -46,52 +46,55 @@ func (v *Verifier) aging(result *Result) bool {
 	return result.Status != Unavailable && v.until(*result).Sub(v.cfg.Now()) < life/aheadPart
 }
 
-// renew starts one collection for those of q whose results are aging and were not
-// tried lately, without anyone waiting for it.
+// renew starts one collection in each repository of signatures for those of q
+// whose results are aging and were not tried lately, without anyone waiting for it.
 func (v *Verifier) renew(ctx context.Context, q Query, results []Result) {
-	release, ok := v.ahead.room.tryAcquire(q.Repository.Registry, 1)
+	for _, one := range q.portions(q.Needed, func(i int) bool { return v.aging(&results[i]) }) {
+		v.renewPortion(ctx, one, results)
+	}
+}
+
+func (v *Verifier) renewPortion(ctx context.Context, one portion, results []Result) {
+	release, ok := v.ahead.room.tryAcquire(one.about.signatures.Registry, 1)
 	if !ok {
 		return
 	}
-	due := v.untried(q, results)
+	due := v.untried(one, results)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(due) == 0 || v.closed {
+	if len(due.some) == 0 || v.closed {
 		release()
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
 	v.running.Go(func() {
 		defer release()
-		v.renewNow(ctx, Query{Repository: q.Repository, Digest: q.Digest, Needed: due})
+		v.renewNow(ctx, due)
 	})
 }
 
-// untried returns those whose results are aging and were not tried within a tenth
-// of their life, and notes that they are tried now.
-func (v *Verifier) untried(q Query, results []Result) []*Integration {
+// untried returns those of one that were not tried within a tenth of their life,
+// and notes that they are tried now.
+func (v *Verifier) untried(one portion, results []Result) portion {
 	v.ahead.mu.Lock()
 	defer v.ahead.mu.Unlock()
-	var due []*Integration
+	due := portion{about: one.about}
 	now := v.cfg.Now()
-	for i, in := range q.Needed {
-		if !v.aging(&results[i]) {
-			continue
-		}
-		key := CacheKey{q.Repository, q.Digest, in.Name(), in.Revision()}
+	for i, in := range one.some {
+		key := CacheKey{one.about.repository, one.about.digest, in.Name(), in.Revision()}
 		last, tried := v.ahead.attempts.Get(key)
-		if tried && now.Sub(last) < v.life(results[i].Status)/attemptPart {
+		if tried && now.Sub(last) < v.life(results[one.at[i]].Status)/attemptPart {
 			continue
 		}
 		v.ahead.attempts.Add(key, now)
-		due = append(due, in)
+		due.some = append(due.some, in)
 	}
 	return due
 }
 
 // renewNow collects and judges. What could not be found out changes nothing
 // while the result at hand lasts, see [Verifier.keep].
-func (v *Verifier) renewNow(ctx context.Context, q Query) {
+func (v *Verifier) renewNow(ctx context.Context, due portion) {
 	defer func() {
 		if r := recover(); r != nil {
 			internalProblem(v.cfg.Log, r)
@@ -102,14 +105,13 @@ func (v *Verifier) renewNow(ctx context.Context, q Query) {
 	if v.isClosed() {
 		return
 	}
-	about := subject{q.Repository, q.Digest}
-	kept, _ := v.evidence.get(about)
-	from, err := v.fly(ctx, about, kept.number, v.preferred(ctx, q))
+	kept, _ := v.evidence.get(due.about)
+	from, err := v.fly(ctx, due.about, kept.number, v.preferred(ctx, due))
 	if err != nil {
 		return
 	}
 	defer v.leave(from)
-	for _, in := range q.Needed {
+	for _, in := range due.some {
 		if _, err := v.judge(ctx, from, in); err != nil {
 			return
 		}

@@ -1,15 +1,11 @@
 package verify
 
 import (
-	"bytes"
-	"crypto/ed25519"
-	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	"github.com/sigstore/sigstore-go/pkg/bundle"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"vouchsafe/oci"
 )
@@ -17,6 +13,21 @@ import (
 // statementV01 is the type of the in-toto statements that came before version 1;
 // bundles of version 0.1 hold such.
 const statementV01 = "https://in-toto.io/Statement/v0.1"
+
+// MaxFileBytes is the most of a file that a signature is verified over which is of
+// bytes and not of a digest.
+const MaxFileBytes = 64 << 20
+
+// File is what a bundle is held against.
+type File struct {
+	// Digests are one of each algorithm that a bundle could name, as far as they
+	// are known, all of the same bytes.
+	Digests []oci.Digest
+	// Bytes are those of the file when Whole is true; they are not looked at
+	// otherwise. Plain Ed25519 signs them and nothing else.
+	Bytes []byte
+	Whole bool
+}
 
 // Artifact is what [JudgeBundle] makes of one bundle for one file.
 type Artifact struct {
@@ -29,16 +40,15 @@ type Artifact struct {
 	PredicateType string
 }
 
-// JudgeBundle says what in makes of a Sigstore bundle, versions 0.1 to 0.3, for a
-// file of which the digests are given, at now: one of each algorithm that the
-// bundle could name, all of the same bytes. Unlike a signature of an image, a
-// statement of any predicate counts, whose subjects name the file. It is pure, and
-// checks what [Judge] checks by the same functions; signedName is left out, since
-// bundles hold no name. A bundle of more than [MaxSignatureBytes] is OVER_LIMIT.
-func JudgeBundle(data []byte, digests []oci.Digest, in *Integration, now time.Time) Artifact {
+// JudgeBundle says what in makes of a Sigstore bundle, versions 0.1 to 0.3, for
+// file, at now. Unlike a signature of an image, a statement of any predicate
+// counts, whose subjects name the file. It is pure, and checks what [Judge] checks
+// by the same functions; signedName is left out, since bundles hold no name. A
+// bundle of more than [MaxSignatureBytes] is OVER_LIMIT.
+func JudgeBundle(data []byte, file File, in *Integration, now time.Time) Artifact {
 	one, best, ok := readArtifact(data)
 	if ok {
-		best = judgeArtifacts(one, digests, &in.trust, now)
+		best = judgeArtifact(one, file, &in.trust, now)
 	}
 	out := Artifact{Signature: best.signature(Item{Format: FormatBundle})}
 	switch out.Status {
@@ -56,148 +66,79 @@ func JudgeBundle(data []byte, digests []oci.Digest, in *Integration, now time.Ti
 	return out
 }
 
-// judgeArtifacts is the nearest of what the digests of one file come to.
-func judgeArtifacts(one *signed, digests []oci.Digest, trusted *trust, now time.Time) finding {
-	if len(digests) == 0 {
+// judgeArtifact is the nearest of what the digests of one file come to.
+func judgeArtifact(one *signed, file File, trusted *trust, now time.Time) finding {
+	if len(file.Digests) == 0 {
 		return finding{status: Untrusted, reason: DigestMismatch, message: "no digest to compare with"}
 	}
+	// Bytes of another file would bind a signature to what its digest is not of.
+	foreign := func(digest oci.Digest) bool { return !digest.Matches(file.Bytes) }
+	if file.Whole = file.Whole && !slices.ContainsFunc(file.Digests, foreign); file.Whole {
+		one.file = &file.Bytes
+	}
 	var found []finding
-	for _, digest := range digests {
-		found = append(found, judgeArtifactSafely(one, question{digest: digest, now: now}, trusted))
+	for _, digest := range file.Digests {
+		found = append(found, judgeSafely(one, question{digest: digest, now: now, file: true}, trusted))
 	}
 	best := nearestFinding(found)
-	if best.reason == KeyMismatch && one.bareEd25519(trusted) {
-		return finding{
-			status: Untrusted, reason: Unsupported,
-			message: "an Ed25519 signature over the whole file, which is not supported: sign its digest (Ed25519ph), or a statement",
-		}
+	switch {
+	case best.reason == KeyMismatch && !file.Whole && one.mayBeEdwards(trusted):
+		best = finding{message: fmt.Sprintf(
+			"perhaps an Ed25519 signature of the file's bytes, or Ed25519ph of its sha512: name the file (of at most %d MiB), its digest is not enough", MaxFileBytes>>20)}
+	case best.reason == DigestMismatch && one.covers == coversDigest && !one.comparable(file.Digests):
+		best.message = fmt.Sprintf("a signature of the file's %s, which is not known here: name the file, or that digest", one.saysAlgorithm())
+	default:
+		return best
 	}
+	best.status, best.reason = Untrusted, Unsupported
 	return best
 }
 
-// readArtifact is parseBundle for a file, on a goroutine that survives a panic.
+// saysAlgorithm is that of the digest that the signature is of.
+func (s *signed) saysAlgorithm() string {
+	digest, err := oci.ParseDigest(s.says)
+	if err != nil {
+		return ""
+	}
+	return digest.Algorithm()
+}
+
+// comparable reports whether one of digests is of the algorithm that the signature
+// is of.
+func (s *signed) comparable(digests []oci.Digest) bool {
+	return slices.ContainsFunc(digests, func(d oci.Digest) bool { return d.Algorithm() == s.saysAlgorithm() })
+}
+
+// readArtifact is readBundle for a file, on a goroutine that survives a panic.
 func readArtifact(data []byte) (one *signed, bad finding, ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			one, bad, ok = nil, panicked(), false
 		}
 	}()
-	if bad, ok := scanBundle(data); !ok {
-		return nil, bad, false
-	}
-	content := new(protobundle.Bundle)
-	if err := protojson.Unmarshal(data, content); err != nil {
-		return nil, malformed("not a Sigstore bundle"), false
-	}
-	envelope := content.GetDsseEnvelope()
-	if envelope == nil || content.GetMessageSignature() != nil {
-		return parseBundle(data)
-	}
-	if envelope.GetPayloadType() != intotoPayload {
-		return nil, finding{status: Untrusted, reason: Unsupported, message: fmt.Sprintf("the envelope holds %.60q, not an in-toto statement", envelope.GetPayloadType())}, false
-	}
-	if n := len(envelope.GetSignatures()); n != 1 {
-		return nil, malformed("the envelope has %d signatures, wanted one", n), false
-	}
-	if scanShape(envelope.GetPayload()) != nil {
-		return nil, malformed("the statement is not JSON that is read"), false
-	}
-	one = &signed{covers: coversStatement}
-	one.takeProofs(content.GetVerificationMaterial())
-	entity, err := bundle.NewBundle(content)
-	if err != nil {
-		return nil, malformed("not a Sigstore bundle that can be verified"), false
-	}
-	if one.content, err = entity.SignatureContent(); err != nil {
-		return nil, malformed("a bundle without a signature"), false
-	}
-	one.signature = one.content.Signature()
-	one.mustProve, one.mustPromise = entity.MinVersion("v0.2"), !entity.MinVersion("v0.2")
-	one.takeCertificates(content.GetVerificationMaterial())
-	return one, finding{}, true
+	return readBundle(data, (*signed).takeArtifact)
 }
 
-// artifactRoad is everyRoad for a file.
-var artifactRoad = []check{checkArtifact, checkLog, checkTimestamp}
-
-// judgeArtifactSafely is judgeSafely along artifactRoad.
-func judgeArtifactSafely(one *signed, asked question, trusted *trust) (found finding) {
-	defer func() {
-		if v := recover(); v != nil {
-			found = panicked()
-		}
-	}()
+// takeArtifact is takeContent for a file: a statement may have any predicate, and
+// a signature need not say of which digest it is.
+func (s *signed) takeArtifact(content *protobundle.Bundle) (finding, bool) {
+	envelope, message := content.GetDsseEnvelope(), content.GetMessageSignature()
 	switch {
-	case one.certified && len(trusted.certificates) > 0:
-		return nearestFinding(judgeCertifiedArtifact(one, asked, trusted))
-	case one.certified:
-		return byCertificate()
-	case len(trusted.keys) == 0:
-		return byBareKey()
+	case message != nil && len(message.GetMessageDigest().GetDigest()) == 0:
+		// cosign 3 writes such for plain Ed25519, which is of no digest.
+		s.covers = coversFile
+		return finding{}, true
+	case envelope == nil || message != nil:
+		return s.takeContent(content)
+	case envelope.GetPayloadType() != intotoPayload:
+		return finding{status: Untrusted, reason: Unsupported, message: fmt.Sprintf("the envelope holds %.60q, not an in-toto statement", envelope.GetPayloadType())}, false
+	case len(envelope.GetSignatures()) != 1:
+		return malformed("the envelope has %d signatures, wanted one", len(envelope.GetSignatures())), false
+	case scanShape(envelope.GetPayload()) != nil:
+		return malformed("the statement is not JSON that is read"), false
 	}
-	all := []finding{byOtherKey()}
-	for _, key := range trusted.keys {
-		if key.signs(one, asked.digest) {
-			a := newAttempt(one, asked, trusted, keySigner(key))
-			all = append(all, a.finding(a.walk(artifactRoad, keyRoad)))
-		}
-	}
-	return nearestFinding(all)
-}
-
-// judgeCertifiedArtifact is judgeCertified along artifactRoad.
-func judgeCertifiedArtifact(one *signed, asked question, trusted *trust) []finding {
-	leaf, err := recall(one, leafKey{}, one.leaf)
-	if err != nil {
-		return []finding{malformed("%s", clean(err.Error()))}
-	}
-	by, err := recall(one, signerKey{}, func() (signer, error) { return leafSigner(one, leaf) })
-	a := newAttempt(one, asked, trusted, by)
-	if err != nil {
-		return []finding{a.finding(missed(KeyMismatch, "%s", err))}
-	}
-	if stop := a.walk(artifactRoad); stop != nil {
-		return []finding{a.finding(stop)}
-	}
-	var found []finding
-	for _, rule := range trusted.certificates {
-		under := *a
-		under.rule = rule
-		under.certificate = describeCertificate(leaf)
-		found = append(found, under.finding(under.walk(certificateRoad)))
-	}
-	return found
-}
-
-// checkArtifact holds what the signature says that it is for against the file.
-func checkArtifact(a *attempt) *miss {
-	if a.signed.covers != coversStatement {
-		if a.signed.says != a.digest.String() {
-			return missed(DigestMismatch, "%s, but for another file%s", a.by(), shortDigest(a.signed.says))
-		}
-		return nil
-	}
-	statement, err := a.signed.content.EnvelopeContent().Statement()
-	if err != nil {
-		return missed(Malformed, "%s, but the statement cannot be read", a.by())
-	}
-	if kind := statement.GetType(); kind != statementV1 && kind != statementV01 {
-		return missed(Unsupported, "%s, but it is no in-toto statement that is read (%.60q)", a.by(), kind)
-	}
-	subjects := statement.GetSubject()
-	if len(subjects) > maxSubjects {
-		return missed(OverLimit, "%s, but the statement has more than %d subjects", a.by(), maxSubjects)
-	}
-	for _, subject := range subjects {
-		if len(subject.GetDigest()) > maxSubjectDigests {
-			return missed(OverLimit, "%s, but a subject has more than %d digests", a.by(), maxSubjectDigests)
-		}
-		sum, err := hex.DecodeString(subject.GetDigest()[a.digest.Algorithm()])
-		if err == nil && bytes.Equal(sum, sumOf(a.digest)) {
-			return nil
-		}
-	}
-	return missed(DigestMismatch, "%s, but the statement is about another file", a.by())
+	s.covers = coversStatement
+	return finding{}, true
 }
 
 // predicate is the predicate type of a verified statement.
@@ -210,26 +151,4 @@ func (s *signed) predicate() string {
 		return ""
 	}
 	return clean(statement.GetPredicateType())
-}
-
-// bareEd25519 reports whether the signature may be one of plain Ed25519, which is
-// over a file's bytes and never over its digest.
-func (s *signed) bareEd25519(trusted *trust) bool {
-	if s.covers != coversDigest {
-		return false
-	}
-	if s.certified {
-		leaf, err := recall(s, leafKey{}, s.leaf)
-		if err != nil {
-			return false
-		}
-		_, plain := leaf.PublicKey.(ed25519.PublicKey)
-		return plain
-	}
-	for _, key := range trusted.keys {
-		if _, plain := key.public.(ed25519.PublicKey); plain {
-			return true
-		}
-	}
-	return false
 }

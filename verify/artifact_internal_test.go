@@ -19,13 +19,13 @@ func FuzzJudgeBundle(f *testing.F) {
 		f.Add(must(os.ReadFile(recorded + name + ".json"))(f))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if got := JudgeBundle(data, []oci.Digest{other}, in, afterRecording); got.Status != Untrusted || got.Reason == "" {
+		if got := JudgeBundle(data, File{Digests: []oci.Digest{other}, Bytes: []byte("another file"), Whole: true}, in, afterRecording); got.Status != Untrusted || got.Reason == "" {
 			t.Errorf("got %+v for another file", got)
 		}
-		if got := JudgeBundle(data, []oci.Digest{good}, in, afterRecording); got.Status == Verified && got.Key == nil {
+		if got := JudgeBundle(data, File{Digests: []oci.Digest{good}}, in, afterRecording); got.Status == Verified && got.Key == nil {
 			t.Errorf("got %+v", got)
 		}
-		if got := JudgeBundle(data, nil, in, afterRecording); got.Status != Untrusted {
+		if got := JudgeBundle(data, File{}, in, afterRecording); got.Status != Untrusted {
 			t.Errorf("got %+v for no file", got)
 		}
 	})

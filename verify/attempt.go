@@ -16,6 +16,17 @@ type question struct {
 	repository oci.Repository
 	digest     oci.Digest
 	now        time.Time
+	// file is true for a bundle of a file, which is read in place of one of an
+	// image.
+	file bool
+}
+
+// road is what a signature has to pass whoever made it.
+func (q question) road() []check {
+	if q.file {
+		return fileRoad
+	}
+	return everyRoad
 }
 
 // signer is by what a signature verifies: a trusted key, or a certificate of
@@ -47,6 +58,8 @@ type attempt struct {
 	stamps  []Timestamp
 	// doubts say why no entry or token that was there proved a time.
 	doubts []string
+	// misstamped is the first of those about tokens.
+	misstamped string
 	// open is a log entry that is not there and may be: what the attempt comes to
 	// when nothing else is wrong. nil is none.
 	open *miss
@@ -64,6 +77,7 @@ type check func(*attempt) *miss
 // The road, in its order. A signature that gets to its end is Verified.
 var (
 	everyRoad       = []check{checkClaim, checkName, checkLog, checkTimestamp}
+	fileRoad        = []check{checkArtifact, checkLog, checkTimestamp}
 	keyRoad         = []check{checkWindow}
 	certificateRoad = []check{checkChain, checkPinned, checkIssuer, checkIdentity, checkSCT}
 )

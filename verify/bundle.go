@@ -21,8 +21,14 @@ const (
 	intotoPayload = "application/vnd.in-toto+json"
 )
 
-// parseBundle reads one Sigstore bundle of the versions 0.1 to 0.3.
+// parseBundle reads the bundle of an image.
 func parseBundle(data []byte) (*signed, finding, bool) {
+	return readBundle(data, (*signed).takeContent)
+}
+
+// readBundle reads one Sigstore bundle of the versions 0.1 to 0.3, of which take
+// takes what is signed.
+func readBundle(data []byte, take func(*signed, *protobundle.Bundle) (finding, bool)) (*signed, finding, bool) {
 	if bad, ok := scanBundle(data); !ok {
 		return nil, bad, false
 	}
@@ -31,7 +37,7 @@ func parseBundle(data []byte) (*signed, finding, bool) {
 		return nil, malformed("not a Sigstore bundle"), false
 	}
 	one := &signed{}
-	if bad, ok := one.takeContent(content); !ok {
+	if bad, ok := take(one, content); !ok {
 		return nil, bad, false
 	}
 	one.takeProofs(content.GetVerificationMaterial())

@@ -22,6 +22,7 @@ func (t *trust) hash() string {
 		logsText(t.logs), strconv.FormatBool(t.demandLog), t.askLog,
 		sortedList(t.authorities, timestampText), strconv.FormatBool(t.demandToken),
 		strconv.Itoa(int(t.name.mode)), sortedList(t.name.aliases, nameAlias.canonical),
+		t.signatures.Registry, t.signatures.Path, t.mirror.id(), t.absent,
 	)))
 	return hex.EncodeToString(sum[:])
 }

@@ -22,7 +22,7 @@ func judgeCertified(one *signed, asked question, trusted *trust) []finding {
 		return []finding{a.finding(missed(KeyMismatch, "%s", err))}
 	}
 	// What does not depend on a rule is found out once.
-	if stop := a.walk(everyRoad); stop != nil {
+	if stop := a.walk(asked.road()); stop != nil {
 		return []finding{a.finding(stop)}
 	}
 	var found []finding
@@ -90,6 +90,9 @@ func (a *attempt) outOfTime() *miss {
 		return missed(CertificateExpired, "%s, but at %s its chain (leaf valid %s) was not valid as a whole", a.by(), stamp(times[0]), validity)
 	case a.trust.nowAllowed(a.rule) || !validity.holds(a.now):
 		return missed(CertificateExpired, "%s, whose chain (leaf valid %s) is not valid now; nothing proves when it was signed%s", a.by(), validity, a.because())
+	}
+	if a.misstamped != "" {
+		return missed(TimestampInvalid, "%s, but %s, and nothing else proves when it was signed", a.by(), a.misstamped)
 	}
 	return missed(TimestampMissing, "%s, but nothing proves when it was signed%s", a.by(), a.because())
 }

@@ -36,8 +36,9 @@ type Collector struct {
 	held collectMemory
 }
 
-// Collect asks all places where signatures of digest may be, at the same time:
-// the tag of cosign's own format, the referrers API and the referrers tag.
+// Collect asks all places beside an image where signatures of digest may be, at
+// the same time: the tag of cosign's own format, the referrers API and the
+// referrers tag.
 // Trouble is inside the evidence. Items come interleaved over the places; those
 // whose layer or manifest has one of the digests in first come before all
 // others, within the same caps.
@@ -45,20 +46,21 @@ type Collector struct {
 // Listing has half of the time, manifests of referrers have a further quarter,
 // so that a place that hangs does not cost what another place holds.
 func (c *Collector) Collect(ctx context.Context, repository oci.Repository, digest oci.Digest, first ...oci.Digest) Evidence {
-	evidence, release := c.collect(ctx, repository, digest, first)
+	evidence, release := c.collect(ctx, subject{repository, digest, repository}, first)
 	release()
 	return evidence
 }
 
-// collect is Collect for a caller that goes on holding the evidence: release
-// gives back the memory that it was granted.
-func (c *Collector) collect(ctx context.Context, repository oci.Repository, digest oci.Digest, first []oci.Digest) (evidence Evidence, release func()) {
+// collect is Collect in the repository that about names for signatures, for a
+// caller that goes on holding the evidence: release gives back the memory that it
+// was granted.
+func (c *Collector) collect(ctx context.Context, about subject, first []oci.Digest) (evidence Evidence, release func()) {
 	timeout := c.Timeout
 	if timeout <= 0 {
 		timeout = EvidenceTimeout
 	}
 	start := time.Now()
-	r := &round{collector: c, repository: repository, digest: digest, first: first, release: func() {}}
+	r := &round{collector: c, repository: about.signatures, digest: about.digest, first: first, release: func() {}}
 	defer func() {
 		if release == nil {
 			r.release() // A panic.
@@ -70,7 +72,10 @@ func (c *Collector) collect(ctx context.Context, repository oci.Repository, dige
 	items := r.admit(candidates)
 	r.within(ctx, start.Add(timeout), func(ctx context.Context) { r.fetch(ctx, items) })
 
-	evidence = Evidence{Repository: repository, Digest: digest, OverLimit: r.overLimit, CollectedAt: c.now()}
+	evidence = Evidence{
+		Repository: about.repository, Digest: about.digest, Signatures: about.signatures,
+		OverLimit: r.overLimit, CollectedAt: c.now(),
+	}
 	for _, place := range r.places {
 		evidence.Problems = append(evidence.Problems, place.problems...)
 	}
@@ -97,7 +102,8 @@ func (c *Collector) note(ctx context.Context, repository oci.Repository, digest 
 
 // round is one collection.
 type round struct {
-	collector  *Collector
+	collector *Collector
+	// repository is the one that is asked, which need not be the image's.
 	repository oci.Repository
 	digest     oci.Digest
 	first      []oci.Digest

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"vouchsafe/oci"
 )
 
 // nearness orders the reasons of Untrusted from the nearest miss to the
@@ -19,7 +21,7 @@ var nearness = []Reason{
 
 // urgency orders the reasons of Unavailable: what a person must put right
 // before what passes.
-var urgency = []Reason{FetchUnauthorized, TlogUnavailable, Timeout, FetchFailed}
+var urgency = []Reason{FetchUnauthorized, TrustedRootUnavailable, TlogUnavailable, Timeout, FetchFailed}
 
 // spoken are the reasons whose message says what was wanted by itself.
 var spoken = map[Reason]bool{
@@ -60,15 +62,48 @@ func combine(evidence Evidence, signatures []Signature, ends []time.Time, in *In
 	switch {
 	case len(open) > 0:
 		p := first(open, urgency)
-		if p.Reason == TlogUnavailable {
+		if p.Reason == TlogUnavailable || p.Reason == TrustedRootUnavailable {
 			return Result{Status: Unavailable, Reason: p.Reason, Message: p.Message}
 		}
-		return Result{Status: Unavailable, Reason: p.Reason, Message: "signatures could not be read: " + p.Message}
+		return Result{Status: Unavailable, Reason: p.Reason, Message: "signatures could not be read" + evidence.elsewhere() + ": " + p.Message}
 	case len(failed) > 0:
 		p := first(failed, nearness)
-		return Result{Status: Untrusted, Reason: p.Reason, Message: explain(p, len(failed), in)}
+		result := Result{Status: Untrusted, Reason: p.Reason, Message: explain(p, len(failed), in)}
+		result.Signer, result.Issuer = stranger(signatures, p.Reason)
+		return result
 	}
-	return Result{Status: Unsigned, Message: fmt.Sprintf("no signature found in %s (asked: %s)", evidence.Repository, asked(evidence.Digest))}
+	return Result{Status: Unsigned, Message: fmt.Sprintf("no signature found in %s (asked: %s)", evidence.place(), asked(evidence.Digest))}
+}
+
+// stranger is who signed, where that is proven and is the miss: the authority
+// vouches for the certificate, and it is of somebody else. Of all other misses
+// nobody knows whether what the certificate says is true.
+func stranger(signatures []Signature, reason Reason) (signer, issuer string) {
+	if reason != IdentityMismatch && reason != IssuerMismatch {
+		return "", ""
+	}
+	for _, s := range signatures {
+		if s.Status == Untrusted && s.Reason == reason && s.Certificate != nil {
+			return s.Certificate.Identity, s.Certificate.Issuer
+		}
+	}
+	return "", ""
+}
+
+// place is the repository that was asked.
+func (e Evidence) place() oci.Repository {
+	if e.Signatures == (oci.Repository{}) {
+		return e.Repository
+	}
+	return e.Signatures
+}
+
+// elsewhere names, for messages, a repository that is not the image's.
+func (e Evidence) elsewhere() string {
+	if e.place() == e.Repository {
+		return ""
+	}
+	return " in " + e.place().String()
 }
 
 // longest is the verified signature that lasts longest, the first of equals; -1

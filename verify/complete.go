@@ -67,10 +67,7 @@ func (c *completer) ask(ctx context.Context, about Evidence, in *Integration, on
 	}()
 	found, err := c.logs.find(ctx, in.trust.askLog, one.proposed)
 	if err == nil {
-		answer = &logAnswer{}
-		if answer.entries, err = answeredEntries(found); err == nil {
-			return answer
-		}
+		return &logAnswer{entries: found}
 	}
 	problem := logProblem(ctx, in.trust.askLog, err)
 	c.log.WarnContext(ctx, "log not asked", "repository", about.Repository.String(), "digest", about.Digest.String(),

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -119,7 +120,7 @@ func asking(t *testing.T, client LogClient, timeout time.Duration) *Verifier {
 
 func operatorClient(t *testing.T) *http.Client {
 	t.Helper()
-	client := upstream.NewOperatorClient(time.Minute)
+	client := upstream.NewOperatorClient(time.Minute, nil)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
 }
@@ -127,7 +128,7 @@ func operatorClient(t *testing.T) *http.Client {
 func (v *Verifier) judgeFresh(t *testing.T, evidence Evidence, in *Integration) Result {
 	t.Helper()
 	evidence.CollectedAt = time.Now()
-	return must(v.judge(t.Context(), landed(subject{evidence.Repository, evidence.Digest}, evidence), in))(t)
+	return must(v.judge(t.Context(), landed(subject{evidence.Repository, evidence.Digest, evidence.Repository}, evidence), in))(t)
 }
 
 func (r *rekor) keyTrust(s labSigner) trust {
@@ -281,6 +282,80 @@ func (f forbidden) Do(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("forbidden")
 }
 
+// TestALogIsAskedForAStatement has bundles without an entry. The log is asked by the
+// whole envelope and the key, and its entry holds neither of these but their hashes.
+func TestALogIsAskedForAStatement(t *testing.T) {
+	s := labSigner{key: labKey(t)}
+	item := s.statementBundle(t, signStatement(labDigest))
+	var bundle struct{ DSSEEnvelope json.RawMessage }
+	if err := json.Unmarshal(item.Payload, &bundle); err != nil {
+		t.Fatal(err)
+	}
+	intoto := fmt.Sprintf(`{"apiVersion":"0.0.2","kind":"intoto","spec":{"content":{"envelope":{"payloadType":%q,"signatures":[{"publicKey":"","sig":""}]},"hash":{"algorithm":"sha256","value":%q}}}}`,
+		intotoPayload, strings.Repeat("0", 64))
+	for _, c := range []struct {
+		name   string
+		body   string
+		status Status
+		reason Reason
+	}{
+		{"the log has it", dsseBody(t, s, item), Verified, ""},
+		{"the log has none", "", Untrusted, TlogMissing},
+		{"the log gives the entry of another statement", dsseBody(t, s, s.statementBundle(t, signStatement(recording(t, "key-log").Digest))), Untrusted, TlogInvalid},
+		{"the log gives the entry of another envelope around the statement", dsseBody(t, s, s.statementBundle(t, signStatement(labDigest))), Untrusted, TlogInvalid},
+		{"the log gives the entry of another key", dsseBody(t, labSigner{key: labKey(t)}, item), Untrusted, TlogInvalid},
+		{"the log gives an entry of another kind", intoto, Untrusted, TlogInvalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRekor(t)
+			r.answer = func(w http.ResponseWriter, request *http.Request) {
+				r.checkStatementQuestion(request, bundle.DSSEEnvelope, publicPEM(t, s.key.Public()))
+				if c.body == "" {
+					writeAnswer(w)
+					return
+				}
+				writeAnswer(w, r.log.answer(t, c.body, labNow))
+			}
+			got := asking(t, operatorClient(t), 0).judgeFresh(t, labEvidence(item), integrationOf("a", r.keyTrust(s)))
+			if got.Status != c.status || got.Reason != c.reason || r.asked.Load() != 1 {
+				t.Errorf("got %v %s (%s) after %d requests, want %v %s", got.Status, got.Reason, got.Message, r.asked.Load(), c.status, c.reason)
+			}
+		})
+	}
+}
+
+// checkStatementQuestion demands that a log is asked for the entry of one envelope
+// by one key, and for nothing else.
+func (r *rekor) checkStatementQuestion(request *http.Request, envelope []byte, key string) {
+	var query struct {
+		Entries []struct {
+			Kind, APIVersion string
+			Spec             struct {
+				ProposedContent struct {
+					Envelope  string
+					Verifiers [][]byte
+				}
+			}
+		}
+	}
+	if err := json.NewDecoder(request.Body).Decode(&query); err != nil || len(query.Entries) != 1 {
+		r.t.Errorf("got a question that cannot be read: %v", err)
+		return
+	}
+	one := query.Entries[0]
+	if one.Kind != "dsse" || one.APIVersion != "0.0.1" || len(one.Spec.ProposedContent.Verifiers) != 1 || string(one.Spec.ProposedContent.Verifiers[0]) != key {
+		r.t.Errorf("got the question %+v", one)
+	}
+	var asked, signed struct {
+		PayloadType, Payload string
+		Signatures           []struct{ Sig string }
+	}
+	if json.Unmarshal([]byte(one.Spec.ProposedContent.Envelope), &asked) != nil || json.Unmarshal(envelope, &signed) != nil ||
+		asked.Payload != signed.Payload || asked.PayloadType != signed.PayloadType || !slices.Equal(asked.Signatures, signed.Signatures) {
+		r.t.Errorf("the log was asked for another envelope: %s", one.Spec.ProposedContent.Envelope)
+	}
+}
+
 // TestNoLogIsAskedInVain: an entry is asked for only where it is all that lacks.
 func TestNoLogIsAskedInVain(t *testing.T) {
 	r, s, ca := newRekor(t), labSigner{key: labKey(t)}, newAuthority(t, span{}, span{})
@@ -393,7 +468,7 @@ func TestOneQuestionForAllCallers(t *testing.T) {
 	v := asking(t, operatorClient(t), 0)
 	in, evidence := integrationOf("a", r.keyTrust(s)), labEvidence(item)
 	evidence.CollectedAt = time.Now()
-	about := subject{evidence.Repository, evidence.Digest}
+	about := subject{evidence.Repository, evidence.Digest, evidence.Repository}
 	v.evidence.put(about, evidence, time.Time{})
 	var all sync.WaitGroup
 	statuses := make([]Status, 50)

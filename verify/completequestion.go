@@ -5,12 +5,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"time"
 
 	"github.com/go-openapi/strfmt"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"github.com/sigstore/rekor/pkg/generated/models"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
@@ -25,7 +27,7 @@ type logQuestion struct {
 // none when it needs none. A stranger's signature is never asked for: whoever may
 // push could have a log asked without end, and told what is pulled here.
 func questions(evidence Evidence, in *Integration, now time.Time) []logQuestion {
-	asked := question{evidence.Repository, evidence.Digest, now}
+	asked := question{repository: evidence.Repository, digest: evidence.Digest, now: now}
 	var all []logQuestion
 	for i, item := range unasked(evidence).Items {
 		one, _, ok := read(item)
@@ -55,13 +57,11 @@ func proposals(one *signed, signers []signer) ([]models.ProposedEntry, error) {
 				continue
 			}
 			seen[string(written)] = true
-			entry, err := proposal(one, by, written)
+			entries, err := proposal(one, by, written)
 			if err != nil {
 				return nil, err
 			}
-			if entry != nil {
-				all = append(all, entry)
-			}
+			all = append(all, entries...)
 		}
 	}
 	return all, nil
@@ -87,28 +87,47 @@ func writtenForms(one *signed, by signer) [][]byte {
 	return forms
 }
 
-// proposal is one entry; nil for a signature that no kind of entry which is read
+// proposal is one entry, or two of a statement, whose entry has the hash of the
+// envelope as it was written: as the DSSE library writes it, and as sigstore-go
+// does, which is cosign 3. It is nil for a signature that no kind of entry which is read
 // can hold, such as plain Ed25519 over a payload.
-func proposal(one *signed, by signer, written []byte) (models.ProposedEntry, error) {
+func proposal(one *signed, by signer, written []byte) ([]models.ProposedEntry, error) {
 	if one.covers == coversStatement {
-		envelope, err := json.Marshal(one.content.EnvelopeContent().RawEnvelope())
+		raw := one.content.EnvelopeContent().RawEnvelope()
+		payload, err := raw.DecodeB64Payload()
 		if err != nil {
 			return nil, err
 		}
-		return &models.DSSE{APIVersion: new("0.0.1"), Spec: models.DSSEV001Schema{
-			ProposedContent: &models.DSSEV001SchemaProposedContent{Envelope: new(string(envelope)), Verifiers: []strfmt.Base64{written}},
-		}}, nil
+		other := &protodsse.Envelope{Payload: payload, PayloadType: raw.PayloadType}
+		for _, each := range raw.Signatures {
+			sig, err := base64.StdEncoding.DecodeString(each.Sig)
+			if err != nil {
+				return nil, err
+			}
+			other.Signatures = append(other.Signatures, &protodsse.Signature{Sig: sig, Keyid: each.KeyID})
+		}
+		var all []models.ProposedEntry
+		for _, form := range []any{raw, other} {
+			envelope, err := json.Marshal(form)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, &models.DSSE{APIVersion: new("0.0.1"), Spec: models.DSSEV001Schema{
+				ProposedContent: &models.DSSEV001SchemaProposedContent{Envelope: new(string(envelope)), Verifiers: []strfmt.Base64{written}},
+			}})
+		}
+		return all, nil
 	}
 	algorithm, sum := loggedDigest(one, by.public())
 	if algorithm == "" {
 		return nil, nil
 	}
-	return &models.Hashedrekord{APIVersion: new("0.0.1"), Spec: models.HashedrekordV001Schema{
+	return []models.ProposedEntry{&models.Hashedrekord{APIVersion: new("0.0.1"), Spec: models.HashedrekordV001Schema{
 		Data: &models.HashedrekordV001SchemaData{Hash: &models.HashedrekordV001SchemaDataHash{Algorithm: &algorithm, Value: new(hex.EncodeToString(sum))}},
 		Signature: &models.HashedrekordV001SchemaSignature{
 			Content: one.signature, PublicKey: &models.HashedrekordV001SchemaSignaturePublicKey{Content: written},
 		},
-	}}, nil
+	}}}, nil
 }
 
 func (s signer) public() crypto.PublicKey {

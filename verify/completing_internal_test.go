@@ -109,7 +109,7 @@ func TestAnUnavailableLogIsKeptFromWhenItFailed(t *testing.T) {
 	in := integrationOf("a", trust{keys: s.trusted(t, window{}), demandLog: true, askLog: "http://log.test"})
 	evidence := labEvidence(s.image(t))
 	evidence.CollectedAt = time.Now().Add(-v.cfg.UnavailableTTL - time.Second)
-	if got := must(v.judge(t.Context(), landed(subject{evidence.Repository, evidence.Digest}, evidence), in))(t); got.Status != Unavailable {
+	if got := must(v.judge(t.Context(), landed(subject{evidence.Repository, evidence.Digest, evidence.Repository}, evidence), in))(t); got.Status != Unavailable {
 		t.Fatalf("got %v", got.Status)
 	}
 	if _, fresh, _ := v.cache.Get(t.Context(), CacheKey{evidence.Repository, evidence.Digest, "a", "a"}); !fresh {

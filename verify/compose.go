@@ -34,7 +34,12 @@ func (c *composer) compose() trust {
 		c.mistake("spec.publicKeys", "an integration needs at least one public key or certificate", "paste the text of cosign.pub")
 	}
 	c.root = c.trustedRoot()
-	t := trust{keys: c.publicKeys(), name: c.nameRule()}
+	return c.composeFrom()
+}
+
+// composeFrom is compose with the trusted root that is set.
+func (c *composer) composeFrom() trust {
+	t := trust{mirror: c.root.mirror, keys: c.publicKeys(), name: c.nameRule(), signatures: c.signatureRepository()}
 	c.transparencyLog(&t)
 	c.timestampAuthority(&t)
 	c.certificates(&t)

@@ -50,8 +50,8 @@ func (c *composer) nameRule() nameRule {
 }
 
 func (c *composer) alias(path string, spec AliasSpec) (nameAlias, bool) {
-	from, fromUnder, fromOK := c.aliasName(path+".from", spec.From)
-	to, toUnder, toOK := c.aliasName(path+".to", spec.To)
+	from, fromUnder, fromOK := c.repositoryName(path+".from", spec.From)
+	to, toUnder, toOK := c.repositoryName(path+".to", spec.To)
 	switch {
 	case !fromOK || !toOK:
 		return nameAlias{}, false
@@ -65,9 +65,9 @@ func (c *composer) alias(path string, spec AliasSpec) (nameAlias, bool) {
 	return nameAlias{from: from, to: to, under: fromUnder}, true
 }
 
-// aliasName parses one side of an alias: "registry/path", "registry/path/**" or
-// "registry/**".
-func (c *composer) aliasName(path, text string) (name string, under, ok bool) {
+// repositoryName parses one side of an alias: "registry/path", "registry/path/**"
+// or "registry/**". Without a wildcard it is that of a repository.
+func (c *composer) repositoryName(path, text string) (name string, under, ok bool) {
 	name, under = strings.CutSuffix(text, everythingUnder)
 	registry, repository, hasPath := strings.Cut(name, "/")
 	canonical, err := oci.CanonicalRegistry(registry)

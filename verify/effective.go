@@ -18,6 +18,11 @@ func (s Spec) Effective() Spec {
 		}
 		s.TransparencyLog = &block
 	}
+	if s.TrustedRoot != nil && s.TrustedRoot.TUF != nil && s.TrustedRoot.TUF.Refresh == "" {
+		block := *s.TrustedRoot.TUF
+		block.Refresh = "24h"
+		s.TrustedRoot = &TrustedRootSpec{TUF: &block}
+	}
 	s.Certificates = slices.Clone(s.Certificates)
 	for i := range s.Certificates {
 		one := &s.Certificates[i]

@@ -94,11 +94,14 @@ type Problem struct {
 	Unavailable bool
 }
 
-// Evidence is what the registry holds about one digest. It is immutable and
+// Evidence is what one repository holds about one digest. It is immutable and
 // shared.
 type Evidence struct {
+	// Repository is the image's.
 	Repository oci.Repository
 	Digest     oci.Digest
+	// Signatures is the repository that was asked; zero is Repository.
+	Signatures oci.Repository
 	// Items are interleaved over the places, each place in its own order.
 	Items []Item
 	// Problems are of whole places.

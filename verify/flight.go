@@ -107,7 +107,7 @@ func (v *Verifier) start(ctx context.Context, about subject, first []oci.Digest)
 func (v *Verifier) run(ctx context.Context, f *flight, first []oci.Digest) {
 	defer f.abandon()
 	defer close(f.done)
-	end, err := v.collecting.acquire(ctx, f.subject.repository.Registry, 1)
+	end, err := v.collecting.acquire(ctx, f.subject.signatures.Registry, 1)
 	if err != nil {
 		// Nobody waits any more, and leave has taken the flight away.
 		return
@@ -165,13 +165,13 @@ func (v *Verifier) collect(ctx context.Context, f *flight, first []oci.Digest) (
 	defer func() {
 		if r := recover(); r != nil {
 			f.evidence = Evidence{
-				Repository: f.subject.repository, Digest: f.subject.digest, CollectedAt: v.cfg.Now(),
-				Problems: []Problem{internalProblem(v.cfg.Log, r)},
+				Repository: f.subject.repository, Digest: f.subject.digest, Signatures: f.subject.signatures,
+				CollectedAt: v.cfg.Now(), Problems: []Problem{internalProblem(v.cfg.Log, r)},
 			}
 		}
 		f.took = time.Since(begin)
 	}()
-	f.evidence, release = v.collector.collect(ctx, f.subject.repository, f.subject.digest, first)
+	f.evidence, release = v.collector.collect(ctx, f.subject, first)
 	v.evidence.put(f.subject, f.evidence, v.cfg.Now().Add(-v.cfg.VerifiedTTL))
 	return release
 }

@@ -32,6 +32,9 @@ func NewIntegration(name string, spec Spec) (*Integration, error) {
 func LoadIntegration(name string, spec Spec, opts LoadOptions) (*Integration, error) {
 	c := newComposer(spec, opts)
 	t := c.compose()
+	if c.root.mirror != (MirrorSource{}) {
+		c, t = c.withMirror(t, spec, opts)
+	}
 	if slices.ContainsFunc(c.problems, func(err error) bool { return !isWarning(err) }) {
 		return nil, errors.Join(c.problems...)
 	}
@@ -50,6 +53,18 @@ func (i *Integration) Revision() string { return i.revision }
 // Wants says in a few words which signers would satisfy, for messages: keys by
 // name, identities with their issuers, of which it lists the first few.
 func (i *Integration) Wants() string { return i.wants }
+
+// Mirror is the TUF mirror that gives the trusted root; zero for none.
+func (i *Integration) Mirror() MirrorSource { return i.trust.mirror }
+
+// signaturesOf is the repository where the signatures of an image in repository
+// are.
+func (i *Integration) signaturesOf(repository oci.Repository) oci.Repository {
+	if i.trust.signatures == (oci.Repository{}) {
+		return repository
+	}
+	return i.trust.signatures
+}
 
 func isWarning(err error) bool {
 	field, ok := errors.AsType[*oci.FieldError](err)

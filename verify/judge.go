@@ -35,7 +35,7 @@ func Judge(evidence Evidence, in *Integration, now time.Time) Result {
 // once, what is proven by one authority or log is proven once, and nothing of it
 // is held beyond its turn.
 func judgeAll(evidence Evidence, all []*Integration, now time.Time) []Result {
-	asked := question{evidence.Repository, evidence.Digest, now}
+	asked := question{repository: evidence.Repository, digest: evidence.Digest, now: now}
 	signatures := make([][]Signature, len(all))
 	ends := make([][]time.Time, len(all))
 	for _, item := range evidence.Items {
@@ -112,6 +112,9 @@ func panicked() finding { return malformed("the signature makes a parser fail") 
 // judgeSigned tries each way of the trust: Verified when one is satisfied, else
 // the finding that came furthest.
 func judgeSigned(one *signed, asked question, trusted *trust) finding {
+	if trusted.absent != "" {
+		return finding{status: Unavailable, reason: TrustedRootUnavailable, message: trusted.absent}
+	}
 	var found []finding
 	for _, key := range trusted.keys {
 		if one.certified && one.covers != coversPayload {
@@ -121,7 +124,7 @@ func judgeSigned(one *signed, asked question, trusted *trust) finding {
 			continue
 		}
 		a := newAttempt(one, asked, trusted, keySigner(key))
-		found = append(found, a.finding(a.walk(everyRoad, keyRoad)))
+		found = append(found, a.finding(a.walk(asked.road(), keyRoad)))
 	}
 	switch {
 	case one.certified && len(trusted.certificates) > 0:
@@ -132,17 +135,13 @@ func judgeSigned(one *signed, asked question, trusted *trust) finding {
 	case len(trusted.keys) == 0:
 		return byBareKey()
 	default:
-		return byOtherKey()
+		return byOtherKey(one, trusted)
 	}
 	return nearestFinding(found)
 }
 
 func malformed(format string, args ...any) finding {
 	return finding{status: Untrusted, reason: Malformed, message: fmt.Sprintf(format, args...)}
-}
-
-func byOtherKey() finding {
-	return finding{status: Untrusted, reason: KeyMismatch, message: "signed by another key"}
 }
 
 func byCertificate() finding {

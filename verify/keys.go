@@ -130,11 +130,9 @@ func (s *signed) verifies(verifier signature.Verifier, public crypto.PublicKey) 
 		return verifier.VerifySignature(bytes.NewReader(s.signature), bytes.NewReader(s.payload)) == nil
 	case coversStatement:
 		return sgverify.VerifySignature(s.content, byKey{public}, trusted) == nil
-	case coversDigest:
-		// Plain Ed25519 signs bytes, never a digest. The library would compare with
-		// no bytes at all: a signature of an empty file would be one of every image.
-		if _, plain := public.(ed25519.PublicKey); plain {
-			return false
+	case coversDigest, coversFile:
+		if edwards, is := public.(ed25519.PublicKey); is {
+			return s.verifiesEdwards(edwards)
 		}
 		claimed, err := oci.ParseDigest(s.says)
 		if err != nil {

@@ -8,10 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	httptransport "github.com/go-openapi/runtime/client"
 	"github.com/go-openapi/strfmt"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/rekor/pkg/generated/client/entries"
 	"github.com/sigstore/rekor/pkg/generated/models"
 )
@@ -57,16 +59,18 @@ func (e *logStatusError) Error() string { return fmt.Sprintf("the answer is HTTP
 type logSource struct {
 	client LogClient
 	agent  string
-	asking *share
+	// observe is told of each request; see [Config].ObserveLog.
+	observe func(host, outcome string)
+	asking  *share
 }
 
-func newLogSource(client LogClient, agent string) *logSource {
-	return &logSource{client: client, agent: agent, asking: newShare(logsAtOnce)}
+func newLogSource(cfg Config) *logSource {
+	return &logSource{client: cfg.Logs, agent: cfg.UserAgent, observe: cfg.ObserveLog, asking: newShare(logsAtOnce)}
 }
 
 // find returns the entries of the log at address that proposed would make. All
 // of an answer is untrusted. The error is ctx's own or says what the log did.
-func (l *logSource) find(ctx context.Context, address string, proposed []models.ProposedEntry) ([]models.LogEntry, error) {
+func (l *logSource) find(ctx context.Context, address string, proposed []models.ProposedEntry) ([]*protorekor.TransparencyLogEntry, error) {
 	if l.client == nil {
 		return nil, errNoLogClient
 	}
@@ -81,6 +85,7 @@ func (l *logSource) find(ctx context.Context, address string, proposed []models.
 	defer release()
 	for try := 1; ; try++ {
 		found, err := l.ask(ctx, at, proposed)
+		l.observe(at.Host, outcomeOf(found, err))
 		if err == nil || try == logTries || !mayPass(err) {
 			return found, err
 		}
@@ -98,11 +103,34 @@ func mayPass(err error) bool {
 		return refused.status >= 500 || refused.status == http.StatusTooManyRequests
 	}
 	// A log that took all of its time once is not given it again.
-	return !errors.Is(err, errLogAnswerSize) && !errors.Is(err, errLogAnswerShape) && !errors.Is(err, context.DeadlineExceeded)
+	return !unreadable(err) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// unreadable reports whether err is an answer that is there and cannot be used.
+func unreadable(err error) bool {
+	return errors.Is(err, errLogAnswerSize) || errors.Is(err, errLogAnswerCount) || errors.Is(err, errLogAnswerShape)
+}
+
+// outcomeOf is the word for what came of one request.
+func outcomeOf(found []*protorekor.TransparencyLogEntry, err error) string {
+	_, refused := errors.AsType[*logStatusError](err)
+	switch {
+	case err == nil && len(found) == 0:
+		return "not_found"
+	case err == nil:
+		return "ok"
+	case refused:
+		return "refused"
+	case unreadable(err):
+		return "invalid"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), os.IsTimeout(err):
+		return "timeout"
+	}
+	return "error"
 }
 
 // ask is one request (Rekor, openapi.yaml, searchLogQuery), which changes nothing.
-func (l *logSource) ask(ctx context.Context, at *url.URL, proposed []models.ProposedEntry) ([]models.LogEntry, error) {
+func (l *logSource) ask(ctx context.Context, at *url.URL, proposed []models.ProposedEntry) ([]*protorekor.TransparencyLogEntry, error) {
 	ctx, cancel := context.WithTimeout(ctx, logTryTimeout)
 	defer cancel()
 	rt := httptransport.New(at.Host, at.Path+"/", []string{at.Scheme})
@@ -118,7 +146,7 @@ func (l *logSource) ask(ctx context.Context, at *url.URL, proposed []models.Prop
 		}
 		return nil, err
 	}
-	return found.Payload, nil
+	return answeredEntries(found.Payload)
 }
 
 // boundedLog hands the generated client nothing but whole answers of a bounded
@@ -137,11 +165,12 @@ func (b boundedLog) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
+	arrived := response.Body
+	defer func() { _ = arrived.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return nil, &logStatusError{response.StatusCode}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, MaxLogAnswerBytes+1))
+	body, err := io.ReadAll(io.LimitReader(arrived, MaxLogAnswerBytes+1))
 	switch {
 	case err != nil:
 		return nil, err

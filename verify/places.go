@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -118,9 +119,12 @@ func (r *round) pick(listed []oci.Descriptor) place {
 			if surely != want || !surely && !vague(descriptor.ArtifactType) || !imageManifest(descriptor.MediaType) {
 				continue
 			}
-			if len(answer.candidates) == MaxSignatures {
+			if len(answer.candidates) >= MaxSignatures {
 				answer.overLimit = true
-				return answer
+				// Strangers may list more than is read before what verified last.
+				if !slices.Contains(r.first, descriptor.Digest) {
+					continue
+				}
 			}
 			answer.candidates = append(answer.candidates, &candidate{
 				descriptor: descriptor, format: FormatBundle, surely: surely,

@@ -43,7 +43,8 @@ type Result struct {
 	// Message explains Status in one line for people: what was found and, where
 	// it differs, what was wanted.
 	Message string `json:"message,omitempty"`
-	// Signer is the key's name ("release-2026") or the certificate's identity.
+	// Signer is the key's name ("release-2026") or the certificate's identity; with
+	// IdentityMismatch and IssuerMismatch whom the authority vouches for instead.
 	Signer   string `json:"signer,omitempty"`
 	Issuer   string `json:"issuer,omitempty"`
 	LogIndex *int64 `json:"logIndex,omitempty"`
@@ -98,11 +99,15 @@ type Query struct {
 	Needed []*Integration
 	// Others are judged from the same evidence after the answer, so that each
 	// image has a result for each integration. When every result of Needed was
-	// kept, nothing is asked for on their behalf; when nothing is needed at all,
-	// evidence is collected for them, unless it was within VerifiedTTL. May be
-	// nil.
+	// kept, nothing is asked for on their behalf; when something was collected,
+	// those whose signatures are in another repository have theirs collected too,
+	// and when nothing is needed at all, all of them, unless it was within
+	// VerifiedTTL. May be nil.
 	Others []*Integration
 	// MaxAge makes results and evidence older than it not count; zero means
 	// their own lifetimes.
 	MaxAge time.Duration
+	// KnownOnly asks nobody, now or later: a result that is not kept is
+	// Unavailable with the reason [NotKnown], and none is renewed.
+	KnownOnly bool
 }

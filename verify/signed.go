@@ -42,6 +42,9 @@ const (
 	coversStatement
 	// coversDigest is an artifact of which the digest alone is known.
 	coversDigest
+	// coversFile is a file of which the signature does not name a digest; never of
+	// an image.
+	coversFile
 )
 
 // signed is one signature from either format, parsed and not verified: all of it
@@ -53,6 +56,8 @@ type signed struct {
 	// encoded is the signature in base64 as cosign wrote it, of coversPayload.
 	encoded   string
 	signature []byte
+	// file is the file's bytes, for plain Ed25519; nil when they are not at hand.
+	file *[]byte
 	// content is the signature as sigstore-go takes it.
 	content sgverify.SignatureContent
 	// says is the digest that a payload or a digest-only signature claims to be

@@ -18,7 +18,8 @@ import (
 type httpSource struct {
 	client *http.Client
 	mu     sync.Mutex
-	// requests counts what was asked, by "manifests", "referrers" and "blobs".
+	// requests counts what was asked, by "manifests", "referrers" and "blobs", and
+	// by those with the repository before them.
 	requests map[string]int
 	inflight atomic.Int64
 }
@@ -107,6 +108,7 @@ func (s *httpSource) SmallBlob(ctx context.Context, repository oci.Repository, d
 func (s *httpSource) get(ctx context.Context, repository oci.Repository, kind, name string, limit int64) ([]byte, http.Header, error) {
 	s.mu.Lock()
 	s.requests[kind]++
+	s.requests[repository.String()+" "+kind]++
 	s.mu.Unlock()
 	s.inflight.Add(1)
 	defer s.inflight.Add(-1)

@@ -17,6 +17,9 @@ type Spec struct {
 	// TrustedRoot is where authorities and logs come from that no other field
 	// holds; nil means the embedded snapshot of the public instance.
 	TrustedRoot *TrustedRootSpec `json:"trustedRoot,omitempty"`
+	// SignatureRepository is the one repository that holds the signatures of all
+	// images, "registry/path"; empty means that each image's own does.
+	SignatureRepository string `json:"signatureRepository,omitempty"`
 	// SignedName is "Any", "Repository" or "RepositoryIfNamed"; empty means Any.
 	SignedName string `json:"signedName,omitempty"`
 	// SignedNameAliases let signatures for one repository count for another.
@@ -91,10 +94,25 @@ type TimestampAuthoritySpec struct {
 	Chain string `json:"chain,omitempty"`
 }
 
-// TrustedRootSpec names a trusted root.
+// TrustedRootSpec names a trusted root: File or TUF.
 type TrustedRootSpec struct {
 	// File holds a Sigstore trusted root in JSON, at most 1 MiB.
-	File string `json:"file"`
+	File string `json:"file,omitempty"`
+	// TUF is a repository of The Update Framework that publishes one.
+	TUF *TUFSpec `json:"tuf,omitempty"`
+}
+
+// TUFSpec names a TUF repository whose target trusted_root.json is the trusted
+// root.
+type TUFSpec struct {
+	// Mirror is the URL of the repository's metadata, http or https, without
+	// user, query and fragment.
+	Mirror string `json:"mirror"`
+	// RootFile holds the root.json with which trust in the repository begins, at
+	// most 512 KiB.
+	RootFile string `json:"rootFile"`
+	// Refresh is how often the mirror is asked, from 1m to 720h; empty means 24h.
+	Refresh string `json:"refresh,omitempty"`
 }
 
 // AliasSpec lets signatures that name From count for images at To. Both are
@@ -113,6 +131,9 @@ type Files func(name string) ([]byte, error)
 type LoadOptions struct {
 	// Files may be nil for a spec that names no file.
 	Files Files
+	// Mirrors holds trusted roots that TUF mirrors gave; nil is one to which none
+	// gave anything.
+	Mirrors *Mirrors
 	// Now is the clock, for warnings alone; nil means time.Now.
 	Now func() time.Time
 }

@@ -108,7 +108,7 @@ func TestConditions(t *testing.T) {
 		{"a trusted root for keys alone", verify.Spec{PublicKeys: keys, TrustedRoot: file("root.json")}, "spec.trustedRoot: has no effect"},
 		{"a trusted root of which all is overridden", verify.Spec{PublicKeys: keys, TransparencyLog: log(func(s *verify.TransparencyLogSpec) { s.PublicKey = rekor }), TrustedRoot: file("root.json")}, "spec.trustedRoot: has no effect"},
 		{"a trusted root that is not there", verify.Spec{PublicKeys: keys, TransparencyLog: logged(), TrustedRoot: file("nowhere.json")}, "spec.trustedRoot.file: nowhere.json: file does not exist"},
-		{"a trusted root without a name", verify.Spec{PublicKeys: keys, TransparencyLog: logged(), TrustedRoot: file("")}, "spec.trustedRoot.file: is empty"},
+		{"a trusted root without a name", verify.Spec{PublicKeys: keys, TransparencyLog: logged(), TrustedRoot: file("")}, "spec.trustedRoot: names neither file nor tuf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in, err := loaded(c.spec, specFiles(t))

@@ -66,4 +66,9 @@ const (
 	FetchUnauthorized Reason = "FETCH_UNAUTHORIZED"
 	TlogUnavailable   Reason = "TLOG_UNAVAILABLE"
 	Timeout           Reason = "TIMEOUT"
+	// TrustedRootUnavailable means that no trusted root is there to judge by: its
+	// TUF mirror gave none yet, or none for too long.
+	TrustedRootUnavailable Reason = "TRUSTED_ROOT_UNAVAILABLE"
+	// NotKnown is of a question that may ask nobody; see [Query.KnownOnly].
+	NotKnown Reason = "NOT_KNOWN"
 )

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 )
@@ -13,15 +14,14 @@ func checkTimestamp(a *attempt) *miss {
 	if !a.trust.demandToken && !a.wantsTime() {
 		return nil
 	}
-	before := len(a.doubts)
 	attached, err := guard(a.signed.tokens)
 	if err != nil {
-		a.doubt("timestamp", err)
+		a.misstamp(err)
 	}
 	for at, token := range attached[:min(len(attached), MaxTimestamps)] {
 		stamp, err := a.stamped(at, token)
 		if err != nil {
-			a.doubt("timestamp", err)
+			a.misstamp(err)
 			continue
 		}
 		a.stamps = append(a.stamps, stamp)
@@ -29,10 +29,18 @@ func checkTimestamp(a *attempt) *miss {
 	switch {
 	case !a.trust.demandToken || len(a.stamps) > 0:
 		return nil
-	case len(a.doubts) > before:
-		return missed(TimestampInvalid, "%s, but %s", a.by(), a.doubts[before])
+	case a.misstamped != "":
+		return missed(TimestampInvalid, "%s, but %s", a.by(), a.misstamped)
 	}
 	return missed(TimestampMissing, "%s, but no timestamp is attached", a.by())
+}
+
+// misstamp keeps why a timestamp that was attached does not count.
+func (a *attempt) misstamp(err error) {
+	a.doubt("timestamp", err)
+	if a.misstamped == "" {
+		a.misstamped = a.doubts[len(a.doubts)-1]
+	}
 }
 
 // tokenKey is what the outcome for one token depends on.
@@ -48,9 +56,9 @@ func (a *attempt) stamped(at int, token []byte) (Timestamp, error) {
 		return Timestamp{}, fmt.Errorf("it is larger than %d bytes", maxTokenBytes)
 	}
 	if len(a.trust.authorities) == 0 {
-		return Timestamp{}, errors.New("no timestamp authority is trusted")
+		return Timestamp{}, errForeignStamp
 	}
-	var last error
+	nearest := errForeignStamp
 	for _, authority := range a.trust.authorities {
 		stamp, err := recall(a.signed, tokenKey{at, authority}, func() (*root.Timestamp, error) {
 			return authority.Verify(token, a.signed.signature)
@@ -58,7 +66,27 @@ func (a *attempt) stamped(at int, token []byte) (Timestamp, error) {
 		if err == nil {
 			return Timestamp{Time: stamp.Time.UTC(), Authority: authorityName(authority)}, nil
 		}
-		last = err
+		if !foreignStamp(err) {
+			nearest = err
+		}
 	}
-	return Timestamp{}, last
+	return Timestamp{}, nearest
+}
+
+var errForeignStamp = errors.New("it is of an authority that is not trusted")
+
+// foreignStamp reports whether err of a token's verification says that another
+// authority made it, rather than what is wrong with one of this authority. The
+// library has no errors to tell them apart but their words, and all that depends
+// on these is what a person reads.
+func foreignStamp(err error) bool {
+	for _, words := range []string{
+		"signed by unknown authority", "No certificate for signer", "leaf certificate must be present",
+		"does not match the provided TSA certificate", "does not match provided TSA cert",
+	} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"vouchsafe/oci"
 )
 
 // trust is everything that an integration demands of a signature, parsed and
@@ -27,6 +29,13 @@ type trust struct {
 	authorities []root.TimestampingAuthority
 	demandToken bool
 	name        nameRule
+	// mirror is the TUF mirror of the trusted root, zero for none; absent says why
+	// there is none yet, and then nothing is judged.
+	mirror MirrorSource
+	absent string
+	// signatures is the one repository that holds the signatures of all images;
+	// zero is each image's own.
+	signatures oci.Repository
 }
 
 // window is when a key may have signed; a zero time is no bound.

@@ -37,8 +37,11 @@ var embedded = sync.OnceValues(func() (*root.TrustedRoot, *oci.FieldError) { ret
 // integration takes a part from it.
 type trustedRoot struct {
 	material *root.TrustedRoot
-	// broken is true when it could not be read, which has been reported.
+	// broken is true when it could not be read, which has been reported, and when
+	// it is not known yet what it holds.
 	broken bool
+	// mirror is the TUF mirror that gives it; zero for none.
+	mirror MirrorSource
 }
 
 func (r trustedRoot) logs() map[string]*root.TransparencyLog {
@@ -78,8 +81,10 @@ func (c *composer) trustedRoot() trustedRoot {
 	}
 	name := c.spec.TrustedRoot.File
 	switch {
+	case c.spec.TrustedRoot.TUF != nil:
+		return c.mirroredRoot(*c.spec.TrustedRoot.TUF)
 	case name == "":
-		c.mistake(path, "is empty", "write the name of a trusted_root.json, relative to this document")
+		c.mistake("spec.trustedRoot", "names neither file nor tuf", "write file: with the name of a trusted_root.json, relative to this document, or tuf:")
 		return trustedRoot{broken: true}
 	case c.files == nil:
 		c.mistake(path, "files cannot be read here", "")

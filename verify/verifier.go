@@ -53,6 +53,10 @@ type Config struct {
 	// ObserveCache is called with "hit", "miss" or "stale" for each look-up; nil
 	// means not observed.
 	ObserveCache func(outcome string)
+	// ObserveLog is called with the host of a log and "ok", "not_found", "refused",
+	// "invalid", "timeout" or "error" for each request to it; nil means not
+	// observed.
+	ObserveLog func(host, outcome string)
 	// Log receives what is not told to clients; nil means discarded.
 	Log *slog.Logger
 }
@@ -71,6 +75,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ObserveCache == nil {
 		c.ObserveCache = func(string) {}
+	}
+	if c.ObserveLog == nil {
+		c.ObserveLog = func(string, string) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -108,12 +115,6 @@ type Verifier struct {
 	running sync.WaitGroup
 }
 
-// subject is what evidence is about.
-type subject struct {
-	repository oci.Repository
-	digest     oci.Digest
-}
-
 // New returns a Verifier that asks source and keeps results in cache.
 func New(source Source, cache Cache, cfg Config) *Verifier {
 	cfg = cfg.withDefaults()
@@ -126,7 +127,7 @@ func New(source Source, cache Cache, cfg Config) *Verifier {
 		cache:      cache,
 		collector:  &Collector{Source: source, Timeout: cfg.Timeout, Now: cfg.Now, Log: cfg.Log, PayloadBytes: cfg.PayloadBytes},
 		evidence:   newEvidenceStore(cfg.EvidenceBytes),
-		completer:  &completer{logs: newLogSource(cfg.Logs, cfg.UserAgent), log: cfg.Log},
+		completer:  &completer{logs: newLogSource(cfg), log: cfg.Log},
 		collecting: newShare(int64(collections)),
 		judging:    make(chan struct{}, judges),
 		ahead:      newAhead(collections),
@@ -157,12 +158,18 @@ func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) {
 		}
 		missing++
 	}
+	if q.KnownOnly {
+		v.unknown(ctx, q, results)
+		return results, nil
+	}
 	if missing == 0 && aging {
 		v.renew(ctx, q, results)
 	}
 	if missing == 0 {
 		if len(q.Needed) == 0 {
-			v.judgeLater(ctx, lateWork{about: subject{q.Repository, q.Digest}, others: q.Others, collect: true})
+			for _, rest := range q.portions(q.Others, everyone) {
+				v.judgeLater(ctx, lateWork{about: rest.about, others: rest.some, collect: true})
+			}
 		}
 		return results, nil
 	}
@@ -180,56 +187,6 @@ func (v *Verifier) Results(ctx context.Context, q Query) ([]Result, error) {
 		return nil, err
 	}
 	return results, nil
-}
-
-// fill judges for each of q.Needed that has no result yet, from kept evidence
-// where that will do, else from fresh.
-func (v *Verifier) fill(ctx context.Context, q Query, results []Result) error {
-	about := subject{q.Repository, q.Digest}
-	kept, found := v.evidence.get(about)
-	if found && v.young(kept.CollectedAt, q.MaxAge) {
-		from := landed(about, kept.Evidence)
-		for i, in := range q.Needed {
-			if results[i].Status != 0 {
-				continue
-			}
-			result, counts, err := v.judgeKept(ctx, from, in)
-			if err != nil {
-				return err
-			}
-			if counts {
-				results[i] = result
-			}
-		}
-	}
-	if complete(results) {
-		v.judgeLater(ctx, lateWork{about: about, others: q.Others})
-		return nil
-	}
-	from, err := v.fly(ctx, about, kept.number, v.preferred(ctx, q))
-	if err != nil {
-		return err
-	}
-	defer v.leave(from)
-	for i, in := range q.Needed {
-		if results[i].Status != 0 {
-			continue
-		}
-		if results[i], err = v.judge(ctx, from, in); err != nil {
-			return err
-		}
-	}
-	v.judgeLater(ctx, lateWork{about: about, others: q.Others})
-	return nil
-}
-
-func complete(results []Result) bool {
-	for _, r := range results {
-		if r.Status == 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // lookUp returns a kept result that q accepts.
@@ -253,32 +210,11 @@ func (v *Verifier) young(made time.Time, maxAge time.Duration) bool {
 	return maxAge <= 0 || v.cfg.Now().Sub(made) <= maxAge
 }
 
-// preferred returns the digests of what verified last, to be asked for first.
-func (v *Verifier) preferred(ctx context.Context, q Query) []oci.Digest {
-	var digests []oci.Digest
-	for _, in := range q.Needed {
-		result, _, found := v.cache.Get(ctx, CacheKey{q.Repository, q.Digest, in.Name(), in.Revision()})
-		if !found {
-			continue
-		}
-		for _, s := range result.Signatures {
-			if s.Status != Verified {
-				continue
-			}
-			digests = append(digests, s.Digest)
-			if !s.Source.Digest.IsZero() {
-				digests = append(digests, s.Source.Digest)
-			}
-		}
-	}
-	return digests
-}
-
-// Evidence returns what the registry holds about a digest, from memory when it
-// is younger than maxAge, else freshly collected. Trouble is inside the
-// evidence; the error is ctx's own.
+// Evidence returns what is beside an image, from memory when it is younger than
+// maxAge, else freshly collected. Trouble is inside the evidence; the error is
+// ctx's own.
 func (v *Verifier) Evidence(ctx context.Context, repository oci.Repository, digest oci.Digest, maxAge time.Duration) (Evidence, error) {
-	about := subject{repository, digest}
+	about := subject{repository, digest, repository}
 	kept, found := v.evidence.get(about)
 	if found && maxAge > 0 && v.young(kept.CollectedAt, maxAge) {
 		return kept.Evidence, nil

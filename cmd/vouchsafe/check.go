@@ -76,6 +76,9 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if snapshot, err = a.withMirrors(ctx, settings, snapshot); err != nil {
+		return err
+	}
 	around, closeRecords, err := checkRecording(settings, f.audit != "")
 	if err != nil {
 		return err
@@ -119,7 +122,7 @@ func (a *app) checker(f *checkFlags, members []member, snapshot *config.Snapshot
 			m.at = m.ref.WithDigest(digest)
 		}
 	}
-	return examineLayout(folder, snapshot, settings, around), func() { _ = folder.Close() }, nil
+	return a.examineLayout(folder, snapshot, settings, around), func() { _ = folder.Close() }, nil
 }
 
 // checkRecording is where decisions are recorded: in a file or nowhere, since
@@ -147,6 +150,7 @@ func checkRecording(settings config.Settings, named bool) (outside, func(), erro
 func (x *examiner) checking(f *checkFlags) asker[report.Check] {
 	return func(ctx context.Context, m member, _ *report.Check) answer[report.Check] {
 		image, err := x.resolve(ctx, m)
+		err = x.advised(m.ref, err)
 		a := answer[report.Check]{image: image}
 		var decision policy.Decision
 		if err == nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +24,7 @@ the names of integrations come from the documents.`,
   vouchsafe completion fish > ~/.config/fish/completions/vouchsafe.fish
   vouchsafe completion powershell | Out-String | Invoke-Expression`,
 		ValidArgs: shells,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      oneShell,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			root := cmd.Root()
 			switch args[0] {
@@ -41,6 +43,20 @@ the names of integrations come from the documents.`,
 			return nil
 		},
 	}
+}
+
+// oneShell wants the name of a shell that there is a script for.
+func oneShell(_ *cobra.Command, args []string) error {
+	known := strings.Join(shells, ", ")
+	switch {
+	case len(args) == 0:
+		return usage(fmt.Errorf("no shell was named: one of %s", known))
+	case !slices.Contains(shells, args[0]):
+		return usage(fmt.Errorf("there is no script for %.40q: one of %s", args[0], known))
+	case len(args) > 1:
+		return usage(fmt.Errorf("%d shells were named, wanted one", len(args)))
+	}
+	return nil
 }
 
 // complete sets what may stand behind a flag. Only a flag that is not there is an

@@ -11,7 +11,7 @@ import (
 
 func (a *app) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "config", Short: "Validate, describe and show documents", Args: cobra.NoArgs, RunE: needsSubcommand,
+		Use: "config", Short: "Validate, describe and show documents", Args: noSuchCommand, RunE: needsSubcommand,
 	}
 	cmd.AddCommand(a.configValidateCommand(), a.configSchemaCommand(), a.configShowCommand())
 	return cmd
@@ -24,7 +24,7 @@ func (a *app) configValidateCommand() *cobra.Command {
 		Long: `Load the documents as serve would, ask no registry, and print every mistake with file, line and caret.
 
 Exit codes: 0 they load, 2 they do not.`,
-		Args: cobra.NoArgs,
+		Args: folderByFlag,
 	}
 	dir := configDirFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -39,6 +39,14 @@ Exit codes: 0 they load, 2 they do not.`,
 		return err
 	}
 	return cmd
+}
+
+// folderByFlag refuses a folder that stands where no argument belongs.
+func folderByFlag(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(fmt.Errorf("%s takes no argument: the folder goes with --config-dir, as in %[1]s --config-dir %s", cmd.CommandPath(), args[0]))
 }
 
 // count is n with the word that goes with it.
@@ -69,7 +77,7 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the documents in effect, defaults filled in and built-in ones marked",
-		Args:  cobra.NoArgs,
+		Args:  folderByFlag,
 	}
 	dir, output := configDirFlag(cmd), outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vouchsafe/audit"
+	"vouchsafe/internal/report"
 	"vouchsafe/policy"
 )
 
@@ -19,9 +20,9 @@ func (a *app) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show signed images pulled through a gateway and others refused, without network or files",
-		Long: `Start a registry, sign images in each way that is supported and in ways that must not count, put a
-gateway before them, pull each image through it over HTTP, and print what came of it and why. Then
-keep serving until Ctrl-C, so that you can pull yourself.
+		Long: `Start a registry and a Sigstore, sign images in each way that is supported and in ways that must not
+count, put a gateway before them, pull each image through it over HTTP, and print what came of it and
+why. Then keep serving until Ctrl-C, so that you can pull yourself.
 
 Settings and documents of the machine are not read. With --script it ends after the table: exit code
 0 when every pull ended as it must, else 1.`,
@@ -49,6 +50,9 @@ func (a *app) demo(ctx context.Context, script bool) error {
 		return demoFailed(err)
 	}
 	demoReasons(a.stdout, got)
+	if err := a.demoNearest(ctx, g, w.pulls, got); err != nil {
+		return demoFailed(err)
+	}
 	if n := slices.IndexFunc(got, func(o outcome) bool { return o.verdict == "Deny" }); n >= 0 {
 		demoRecord(a.stdout, n+1, g.records.find(got[n].decision))
 	}
@@ -68,6 +72,21 @@ func (a *app) demo(ctx context.Context, script bool) error {
 // demoFailed is an error of the demo itself, which says nothing about images.
 func demoFailed(err error) error {
 	return &exitError{code: exitUnknown, err: fmt.Errorf("demo: %w", err)}
+}
+
+// demoNearest prints what the verifier says of each signature that did not count.
+func (a *app) demoNearest(ctx context.Context, g *demoGateway, pulls []pull, got []outcome) error {
+	say(a.stdout, "\nWhat `vouchsafe verify` says of signatures that do not count:\n\n")
+	for i, o := range got {
+		message, err := g.nearest(ctx, pulls[i], o)
+		if err != nil {
+			return err
+		}
+		if message != "" {
+			say(a.stdout, "%s\n", wrap(fmt.Sprintf("%2d  ", i+1), "    ", report.Escape(message)))
+		}
+	}
+	return nil
 }
 
 // pullAll pulls in order and compares with what must come of each.
@@ -140,13 +159,31 @@ func (r *records) find(decision string) string {
 	return ""
 }
 
+// recorded is the part of a record that the demo reads.
+type (
+	recorded struct {
+		Image    struct{ Digest string }
+		Decision struct{ Reasons []string }
+		Results  []recordedResult
+	}
+	recordedResult struct{ Integration, Status string }
+)
+
+// read returns the record of a decision; the zero value if there is none.
+func (r *records) read(decision string) recorded {
+	var one recorded
+	if json.Unmarshal([]byte(r.find(decision)), &one) != nil {
+		return recorded{}
+	}
+	return one
+}
+
 // reason returns the first reason in the record of a decision, or "".
 func (r *records) reason(decision string) string {
-	var record struct{ Decision struct{ Reasons []string } }
-	if json.Unmarshal([]byte(r.find(decision)), &record) != nil || len(record.Decision.Reasons) == 0 {
-		return ""
+	if reasons := r.read(decision).Decision.Reasons; len(reasons) > 0 {
+		return reasons[0]
 	}
-	return record.Decision.Reasons[0]
+	return ""
 }
 
 var _ audit.Sink = (*records)(nil)

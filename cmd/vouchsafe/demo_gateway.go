@@ -3,17 +3,23 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"vouchsafe/config"
 	"vouchsafe/internal/server"
+	"vouchsafe/oci"
+	"vouchsafe/policy"
+	"vouchsafe/verify"
 )
 
 // demoGateway is the stack of `serve` over the demo's world, on loopback.
 type demoGateway struct {
-	stack   *stack
-	records *records
+	stack    *stack
+	snapshot *config.Snapshot
+	records  *records
 	// gateway and ops are base URLs.
 	gateway, ops string
 	stop         context.CancelFunc
@@ -31,7 +37,7 @@ func newDemoGateway(ctx context.Context, w *world) (*demoGateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &demoGateway{records: &records{}, ended: make(chan struct{})}
+	g := &demoGateway{snapshot: snapshot, records: &records{}, ended: make(chan struct{})}
 	m := newMetrics()
 	m.reload(nil)
 	g.stack = newStack(func() *config.Snapshot { return snapshot }, settings, outside{sink: g.records, replica: "demo"}, m, slog.New(slog.DiscardHandler))
@@ -54,6 +60,29 @@ func newDemoGateway(ctx context.Context, w *world) (*demoGateway, error) {
 		_ = listeners.Serve(ctx)
 	}()
 	return g, nil
+}
+
+// nearest is what the verifier says of a signature that does not count: how it
+// misses what was wanted. Empty when an outcome is not due to one.
+func (g *demoGateway) nearest(ctx context.Context, p pull, o outcome) (string, error) {
+	record := g.records.read(o.decision)
+	at := slices.IndexFunc(record.Results, func(r recordedResult) bool { return r.Status == verify.Untrusted.String() })
+	if o.verdict != policy.Deny.String() || at < 0 {
+		return "", nil
+	}
+	digest, err := oci.ParseDigest(record.Image.Digest)
+	if err != nil {
+		return "", err
+	}
+	results, err := g.stack.verifier.Results(ctx, verify.Query{
+		Repository: oci.Repository{Registry: demoRegistry, Path: strings.TrimPrefix(p.repository, demoRegistry+"/")},
+		Digest:     digest,
+		Needed:     []*verify.Integration{g.snapshot.Integrations[record.Results[at].Integration]},
+	})
+	if err != nil {
+		return "", err
+	}
+	return results[0].Message, nil
 }
 
 // close ends serving and waits for it.

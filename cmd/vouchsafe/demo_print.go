@@ -13,29 +13,52 @@ import (
 // demoWidth is the most columns that the demo prints.
 const demoWidth = 100
 
-// demoHead says who is who. The columns end where the table begins.
+// demoHead says who is who.
 func demoHead(w io.Writer, gateway string) {
-	say(w, `A registry, a gateway and two signers, all in this process: no network, no files.
+	say(w, `A registry, a gateway, a Sigstore and signers, all in this process: no network, no files.
 
-  registry  %[1]s      only the gateway may ask it
+  registry  %[1]s        only the gateway may ask it
   gateway   %[2]s
-  trusted   release-team   one public key, release-2026; the other signer is a stranger
-  policies  prod-signed    %[1]s/** but not dev/**: signed by release-team, or refused
-            dev-signed     %[1]s/dev/**: signed by release-team, or served with a warning
+  trusted   release-team     one public key, release-2026
+            release-flow     keyless: %[4]s
+                             from %[3]s, by the trusted root of the Sigstore here
+            it-department    certificates of an own authority for %[5]s
+            release-logged   the key release-2026, each signature entered in the log
+  policies  corp-signed      %[1]s/corp/**: signed by it-department, or refused
+            dev-signed       %[1]s/dev/**: signed by release-team, or served with a warning
+            flow-signed      %[1]s/flow/**: signed by release-flow, or refused
+            ledger-signed    %[1]s/ledger/**: signed by release-logged, or refused
+            prod-signed      %[1]s/** but none of those: signed by release-team, or refused
 
-`, demoRegistry, gateway)
+`, demoRegistry, gateway, demoIssuer, demoWorkflow, demoPerson)
 }
 
-// demoTable prints a line for each pull.
+// demoTable prints a line for each pull, under the way in which it should be
+// signed.
 func demoTable(w io.Writer, pulls []pull, got []outcome) error {
-	grid := report.Grid{Head: []string{"", "IMAGE", "WANTED", "FOUND", "HTTP", "VERDICT", "REASON"}}
+	grid := report.Grid{Head: []string{"", "IMAGE", "FOUND", "HTTP", "VERDICT", "REASON"}}
 	for i, p := range pulls {
 		o := got[i]
 		grid.Rows = append(grid.Rows, []string{
-			fmt.Sprintf("%2d", i+1), p.name(), p.wanted, p.found, fmt.Sprint(o.status), o.verdict, o.reason,
+			fmt.Sprintf("%2d", i+1), p.name(), p.found, fmt.Sprint(o.status), o.verdict, o.reason,
 		})
 	}
-	return report.Write(w, report.Table, tables{grid})
+	var text strings.Builder
+	if err := report.Write(&text, report.Table, tables{grid}); err != nil {
+		return err
+	}
+	head, rows, _ := strings.Cut(text.String(), "\n")
+	say(w, "%s\n", head)
+	way, i := "", 0
+	for row := range strings.Lines(rows) {
+		if i < len(pulls) && pulls[i].way != way {
+			way = pulls[i].way
+			say(w, "%s\n", way)
+		}
+		say(w, "%s", row)
+		i++
+	}
+	return nil
 }
 
 // tables are grids that print as they are.
@@ -105,6 +128,7 @@ Try it yourself while it runs (Ctrl-C ends it):
   crane pull --insecure %[1]s/%[2]s/web:2.1 web.tar
   crane pull --insecure %[1]s/%[2]s/cron:1.0 cron.tar
   curl -s %[3]s/v2/%[2]s/batch/manifests/1.0
+  curl -s %[3]s/v2/%[2]s/flow/cron/manifests/1.0
   curl -s %[4]s/metrics | grep vouchsafe_decisions_total
 `, host, demoRegistry, gateway, ops)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vouchsafe/config"
+	"vouchsafe/verify"
 )
 
 // configDirFlag adds --config-dir to a command.
@@ -34,7 +35,12 @@ func (a *app) settings(dir string, more map[string]string) (config.Settings, err
 // documents loads the folder as `serve` would at its start, a default folder
 // that is missing included.
 func (a *app) documents(settings config.Settings) (*config.Snapshot, error) {
-	opts := config.LoadOptions{Settings: settings}
+	return a.documentsWith(settings, keptMirrors(settings))
+}
+
+// documentsWith is documents with the trusted roots of TUF mirrors.
+func (a *app) documentsWith(settings config.Settings, mirrors *verify.Mirrors) (*config.Snapshot, error) {
+	opts := config.LoadOptions{Settings: settings, Mirrors: mirrors}
 	snapshot, err := config.Load(settings.ConfigDir, opts)
 	if errors.Is(err, fs.ErrNotExist) && !settings.ConfigDirNamed {
 		snapshot, err = config.Empty(opts)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -40,13 +41,13 @@ func (a *app) examineRegistries(snapshot *config.Snapshot, settings config.Setti
 }
 
 // examineLayout judges what is in a folder, with the same parts over it.
-func examineLayout(l *layout.Layout, snapshot *config.Snapshot, settings config.Settings, around outside) *examiner {
+func (a *app) examineLayout(l *layout.Layout, snapshot *config.Snapshot, settings config.Settings, around outside) *examiner {
 	x := &examiner{
 		snapshot: snapshot,
 		resolver: content.New(l, content.Config{MaxBytes: int64(settings.ManifestCache), Timeout: settings.RequestTimeout}),
 		verifier: verify.New(l, verify.NewLRU(settings.CacheEntries, nil), verify.Config{
 			VerifiedTTL: settings.VerifiedTTL, RejectedTTL: settings.RejectedTTL, UnavailableTTL: settings.UnavailableTTL,
-			Logs: upstream.NewOperatorClient(verify.EvidenceTimeout),
+			Logs: a.layoutLogs(),
 		}),
 		artifacts: policy.NewArtifacts(l),
 	}
@@ -59,6 +60,18 @@ func examineLayout(l *layout.Layout, snapshot *config.Snapshot, settings config.
 	x.decider = audit.New(engine, around.sink, audit.Config{Replica: around.replica})
 	x.close = x.verifier.Close
 	return x
+}
+
+// layoutLogs asks logs about what is in a folder. Where the proxies of the
+// environment cannot be read no log is asked, since none may be asked directly
+// then; the folder needs no network, so that is no mistake by itself.
+func (a *app) layoutLogs() verify.LogClient {
+	egress, err := upstream.NewEgress(a.environ)
+	if err != nil {
+		_, _ = fmt.Fprintf(a.stderr, "vouchsafe: %v: no log is asked\n", err)
+		return nil
+	}
+	return upstream.NewOperatorClient(verify.EvidenceTimeout, egress)
 }
 
 // resolve returns what m names.

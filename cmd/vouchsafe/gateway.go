@@ -15,9 +15,11 @@ import (
 
 	"vouchsafe/audit"
 	"vouchsafe/config"
+	"vouchsafe/internal/datadir"
 	"vouchsafe/internal/server"
 	"vouchsafe/policy"
 	"vouchsafe/upstream"
+	"vouchsafe/verify"
 )
 
 // auditLook is how often it is looked whether the audit file is where it was.
@@ -27,6 +29,10 @@ const auditLook = time.Second
 type gateway struct {
 	stack   *stack
 	store   *config.Store
+	cluster *cluster
+	// data is DATA_DIR, mirrors what TUF mirrors gave.
+	data    *datadir.Dir
+	mirrors *verify.Mirrors
 	metrics *metrics
 	traces  *tracing
 	tokens  *tokenFile
@@ -58,7 +64,7 @@ func (a *app) newGateway(ctx context.Context, settings config.Settings, m *metri
 			g.close(ctx)
 		}
 	}()
-	if g.store, err = config.NewStore(config.LoadOptions{Settings: settings}, config.StoreConfig{Changed: g.changed, Log: log}); err != nil {
+	if err := g.open(a.environ, settings); err != nil {
 		return nil, err
 	}
 	if g.tokens, err = readTokenFile(settings.ClientTokensFile, log); err != nil {
@@ -72,7 +78,23 @@ func (a *app) newGateway(ctx context.Context, settings config.Settings, m *metri
 		return nil, err
 	}
 	g.stack = newStack(g.store.Current, settings, around, m, log)
-	return g, nil
+	g.cluster, err = a.newCluster(g.stack, settings, g.data, m, log)
+	return g, err
+}
+
+// open reads the documents, with the trusted roots of TUF mirrors that DATA_DIR
+// has.
+func (g *gateway) open(environ []string, settings config.Settings) error {
+	egress, err := upstream.NewEgress(environ)
+	if err != nil {
+		return err
+	}
+	g.data = datadir.New(settings.DataDir)
+	g.mirrors = g.newMirrors(egress, func() { g.store.Refresh() })
+	g.metrics.mirrors = g.mirrors.Statuses
+	g.store, err = config.NewStore(config.LoadOptions{Settings: settings, Mirrors: g.mirrors},
+		config.StoreConfig{Changed: g.changed, Refreshed: g.refreshed, Log: g.log})
+	return err
 }
 
 // outside opens what the stack has of the world around the process. The replica
@@ -108,27 +130,44 @@ func (a *app) outside(settings config.Settings, g *gateway) (outside, error) {
 func (g *gateway) listen(ctx context.Context, settings config.Settings, pprof bool) (*server.Group, error) {
 	g.shedder = newShedder(g.metrics.shed.Inc, g.stack.release, g.log)
 	saySizes(ctx, settings, memoryLimit(), g.log)
-	registry := server.Endpoint{
-		Name: "registry", Addr: settings.Listen, Handler: g.traces.handler(g.shedder.handler(g.stack.handler)),
-		MaxConnections: settings.MaxConnections, MaxConnectionsPerAddress: settings.MaxConnectionsPerAddress,
-	}
-	if settings.TLSCertFile != "" {
-		registry.TLS = &server.Certificate{CertFile: settings.TLSCertFile, KeyFile: settings.TLSKeyFile, Reloaded: g.certificateReloaded}
-		g.metrics.certificateEnd = registry.TLS.NotAfter
-	}
 	var listeners *server.Group
-	ops := server.Endpoint{Name: "ops", Addr: settings.OpsListen, Last: true, Handler: g.ops(func() bool {
-		return g.serving.Load() && !listeners.Draining()
-	}, pprof)}
+	endpoints := append(g.endpoints(settings), server.Endpoint{
+		Name: "ops", Addr: settings.OpsListen, Last: true, Handler: g.ops(func() bool {
+			return g.serving.Load() && g.cluster.ready() && !listeners.Draining()
+		}, pprof),
+	})
 	listeners, err := server.Listen(ctx, server.Config{
 		DrainDelay: settings.DrainDelay, DrainTimeout: settings.DrainTimeout,
 		Opened: g.metrics.connection, Refused: g.metrics.refused, Log: g.log,
-	}, registry, ops)
+	}, endpoints...)
 	if err != nil {
 		return nil, err
 	}
 	g.started(ctx, listeners)
 	return listeners, nil
+}
+
+// endpoints are those for nodes and for API servers.
+func (g *gateway) endpoints(settings config.Settings) []server.Endpoint {
+	var all []server.Endpoint
+	if settings.Listen != config.ListenOff {
+		registry := server.Endpoint{
+			Name: "registry", Addr: settings.Listen, Handler: g.traces.handler(g.shedder.handler(g.stack.handler)),
+			MaxConnections: settings.MaxConnections, MaxConnectionsPerAddress: settings.MaxConnectionsPerAddress,
+		}
+		if settings.TLSCertFile != "" {
+			registry.TLS = &server.Certificate{CertFile: settings.TLSCertFile, KeyFile: settings.TLSKeyFile, Reloaded: g.certificateReloaded}
+			g.metrics.certificateEnd = registry.TLS.NotAfter
+		}
+		all = append(all, registry)
+	}
+	if g.cluster.webhook != nil {
+		all = append(all, server.Endpoint{
+			Name: "webhook", Addr: settings.WebhookListen, Handler: g.cluster.webhook, TLS: g.cluster.certificate,
+			MaxConnections: settings.MaxConnections, MaxConnectionsPerAddress: settings.MaxConnectionsPerAddress,
+		})
+	}
+	return all
 }
 
 // ops answers health and metrics. A bad reload is shown and changes no status:
@@ -137,7 +176,7 @@ func (g *gateway) ops(ready func() bool, pprof bool) http.Handler {
 	return server.Ops(server.OpsConfig{
 		Started: g.serving.Load,
 		Ready:   ready,
-		Checks: []server.Check{
+		Checks: append([]server.Check{
 			{Name: "configuration", Probe: func() error {
 				if err := g.reload.Load(); err != nil {
 					return *err
@@ -147,8 +186,9 @@ func (g *gateway) ops(ready func() bool, pprof bool) http.Handler {
 			{Name: "audit", Probe: func() error { return g.stack.records.Problem() }},
 			{Name: "client-tokens", Probe: g.tokens.problem},
 			{Name: "certificate", Probe: g.certificateProblem},
+			{Name: "trusted-roots", Probe: g.mirrorProblem},
 			{Name: "memory", Probe: g.shedder.problem},
-		},
+		}, g.cluster.checks()...),
 		Metrics: promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}),
 		Pprof:   pprof,
 	})
@@ -160,12 +200,21 @@ func (g *gateway) started(ctx context.Context, listeners *server.Group) {
 	g.metrics.reload(nil)
 	_ = g.stack.records.Configuration(ctx, snapshot.Revision, "configuration in force at start")
 	g.log.InfoContext(ctx, "serving",
-		"registry", listeners.Addr("registry").String(), "ops", listeners.Addr("ops").String(),
+		"registry", address(listeners, "registry"), "ops", address(listeners, "ops"), "webhook", address(listeners, "webhook"),
 		"version", readVersion().Version, "revision", snapshot.Revision,
 		"policies", len(snapshot.Rules.Policies), "enforcing", enforcing(snapshot), "integrations", len(snapshot.Rules.Integrations),
 		"registries", len(snapshot.Registries))
 	g.warn(ctx, snapshot)
+	g.followMirrors(ctx, snapshot)
 	g.serving.Store(true)
+}
+
+// address is where an endpoint listens, "off" for one that does not.
+func address(listeners *server.Group, name string) string {
+	if addr := listeners.Addr(name); addr != nil {
+		return addr.String()
+	}
+	return config.ListenOff
 }
 
 // sayPlain warns of what a start may do and should not.
@@ -228,6 +277,7 @@ func (g *gateway) changed(snapshot *config.Snapshot, err error) {
 	_ = g.stack.records.Configuration(ctx, snapshot.Revision, message)
 	if err == nil {
 		g.warn(ctx, snapshot)
+		g.followMirrors(ctx, snapshot)
 	}
 }
 
@@ -240,10 +290,12 @@ func (g *gateway) run(ctx context.Context, listeners *server.Group, hangup <-cha
 			g.log.ErrorContext(ctx, "documents are not followed", "error", err)
 		}
 	})
+	background.Go(func() { g.mirrors.Run(following) })
 	background.Go(func() { g.tokens.follow(following) })
 	background.Go(func() { g.hear(following, hangup) })
 	background.Go(func() { g.stack.again.Run(following) })
 	background.Go(func() { g.shedder.follow(following) })
+	g.cluster.run(following, &background)
 	err := listeners.Serve(ctx)
 	end()
 	background.Wait()
@@ -277,6 +329,7 @@ func (g *gateway) hear(ctx context.Context, hangup <-chan os.Signal) {
 				g.reopen(ctx)
 			}
 			g.store.Reload()
+			g.mirrors.Hurry()
 		}
 	}
 }
@@ -290,8 +343,14 @@ func (g *gateway) reopen(ctx context.Context) {
 // close gives back what the gateway holds. It is safe for one that was never
 // complete.
 func (g *gateway) close(ctx context.Context) {
+	g.cluster.close()
 	if g.stack != nil {
 		g.stack.close()
+	}
+	if g.data != nil {
+		if err := g.data.Close(); err != nil {
+			g.log.ErrorContext(ctx, "DATA_DIR was not closed", "error", err)
+		}
 	}
 	if g.file != nil {
 		if err := g.file.Close(); err != nil {

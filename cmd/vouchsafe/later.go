@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"vouchsafe/config"
@@ -12,7 +9,6 @@ import (
 // What is written here is known and not built: it is refused by name, so that
 // nobody believes that it was acted upon, and help does not show it. Settings are
 // listed by package config.
-var laterCommands = []string{"client-config", "doctor"}
 
 // laterServeFlags are of `serve`.
 func laterServeFlags() []string { return config.LaterFlags() }
@@ -21,19 +17,6 @@ func laterServeFlags() []string { return config.LaterFlags() }
 type laterError struct{ what string }
 
 func (e *laterError) Error() string { return e.what + ": not supported yet" }
-
-// addLaterCommands adds the commands that are refused, whatever follows them.
-func addLaterCommands(root *cobra.Command) {
-	for _, name := range laterCommands {
-		refusal := usage(&laterError{name})
-		cmd := &cobra.Command{
-			Use: name, Hidden: true, DisableFlagParsing: true,
-			RunE: func(*cobra.Command, []string) error { return refusal },
-		}
-		cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { _, _ = fmt.Fprintln(cmd.ErrOrStderr(), refusal) })
-		root.AddCommand(cmd)
-	}
-}
 
 // addLaterFlags adds flags that are refused, with a value or without.
 func addLaterFlags(flags *pflag.FlagSet, names []string) {

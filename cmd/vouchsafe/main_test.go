@@ -128,12 +128,14 @@ func mask(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: mask stdout|stderr|FILE")
 	}
-	text := ts.ReadFile(args[0])
+	_, _ = fmt.Fprint(ts.Stdout(), masked(ts.ReadFile(args[0])))
+}
+
+func masked(text string) string {
 	for _, v := range varying {
 		text = regexp.MustCompile(v.what).ReplaceAllString(text, v.word)
 	}
-	text = regexp.MustCompile(`(\S)   +`).ReplaceAllString(text, "$1  ")
-	_, _ = fmt.Fprint(ts.Stdout(), text)
+	return regexp.MustCompile(`(\S)   +`).ReplaceAllString(text, "$1  ")
 }
 
 // exits runs a command and compares its exit code.

@@ -26,6 +26,7 @@ type metrics struct {
 	cacheRequests     *prometheus.CounterVec
 	upstreamRequests  *prometheus.CounterVec
 	upstreamSeconds   *prometheus.HistogramVec
+	logRequests       *prometheus.CounterVec
 	contentRequests   *prometheus.CounterVec
 	auditFailures     prometheus.Counter
 	logDropped        prometheus.Counter
@@ -45,6 +46,9 @@ type metrics struct {
 	inventory      func() inventory.Counts
 	due            func() int
 	lag            func() time.Duration
+	// mirrors are the TUF mirrors that are followed; nil is none.
+	mirrors func() []verify.MirrorStatus
+	cluster clusterMetrics
 }
 
 // seconds are the buckets of durations: from a warm manifest (under a
@@ -74,6 +78,8 @@ func newMetrics() *metrics {
 			"Requests at the doors of registries, token services included; code 0 is no answer.", "registry", "code"),
 		upstreamSeconds: durations("upstream_request_duration_seconds",
 			"Time until a registry's answer began.", "registry"),
+		logRequests: counters("log_requests_total",
+			"Requests to transparency logs for entries that are not attached.", "log", "outcome"),
 		contentRequests: counters("content_requests_total",
 			"Resolutions of a name to bytes: hit, miss or shared with another request.", "outcome"),
 		auditFailures: prometheus.NewCounter(prometheus.CounterOpts{
@@ -109,6 +115,7 @@ func newMetrics() *metrics {
 			Namespace: "vouchsafe", Name: "certificate_last_reload_successful",
 			Help: "1 when the listener's certificate was last read without a mistake, else 0.",
 		}),
+		cluster:           newClusterMetrics(),
 		configurationTime: time.Now,
 		contentBytes:      func() int64 { return 0 },
 	}
@@ -132,9 +139,10 @@ func (m *metrics) register() {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.requestSeconds, m.decisions, m.verifications, m.verifySeconds, m.cacheRequests,
-		m.upstreamRequests, m.upstreamSeconds, m.contentRequests, m.auditFailures, m.logDropped, m.reloadSuccessful,
+		m.upstreamRequests, m.upstreamSeconds, m.logRequests, m.contentRequests, m.auditFailures, m.logDropped, m.reloadSuccessful,
 		m.shed, m.retries, m.corrupted, m.blobRequests, m.connections, m.connectionsOver, m.reverifications, m.certificateGood,
-		inventoryMetrics{m},
+		inventoryMetrics{m}, mirrorMetrics{m},
+		m.cluster.reviews, m.cluster.events, m.cluster.bundleWrites, m.cluster.webhookGood, &m.cluster,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "vouchsafe", Name: "content_bytes", Help: "Bytes of manifests and blobs in memory.",
 		}, func() float64 { return float64(m.contentBytes()) }),
@@ -170,6 +178,9 @@ func (m *metrics) upstream(registry string, status int, took time.Duration) {
 	m.upstreamRequests.WithLabelValues(registry, strconv.Itoa(status)).Inc()
 	m.upstreamSeconds.WithLabelValues(registry).Observe(took.Seconds())
 }
+
+// log counts one request to a transparency log.
+func (m *metrics) log(host, outcome string) { m.logRequests.WithLabelValues(host, outcome).Inc() }
 
 // cache counts one look-up of a result.
 func (m *metrics) cache(outcome string) { m.cacheRequests.WithLabelValues(outcome).Inc() }

@@ -22,7 +22,7 @@ func gaugeDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements [prometheus.Collector].
 func (inventoryMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{imagesDesc, evictedDesc, violationsDesc, dueDesc, lagDesc, expiryDesc} {
+	for _, d := range []*prometheus.Desc{imagesDesc, evictedDesc, violationsDesc, dueDesc, lagDesc, expiryDesc, deployedDesc} {
 		to <- d
 	}
 }
@@ -35,6 +35,7 @@ func (c inventoryMetrics) Collect(to chan<- prometheus.Metric) {
 	if c.m.inventory != nil {
 		counts := c.m.inventory()
 		gauge(imagesDesc, float64(counts.Images))
+		gauge(deployedDesc, float64(counts.Deployed))
 		to <- prometheus.MustNewConstMetric(evictedDesc, prometheus.CounterValue, float64(counts.Evicted))
 		for policy, open := range counts.Violations {
 			gauge(violationsDesc, float64(open), policy)

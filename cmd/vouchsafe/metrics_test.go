@@ -23,6 +23,7 @@ func used() *metrics {
 	m.verification(verify.Result{Integration: "i", Status: verify.Verified}, time.Second)
 	m.upstream("r", 0, time.Second)
 	m.cache("hit")
+	m.log("rekor.test", "ok")
 	m.content("miss")
 	m.reload(nil)
 	m.retried("r")
@@ -34,6 +35,13 @@ func used() *metrics {
 	m.certificateReload(nil)
 	m.certificateEnd = time.Now
 	m.inventory = func() inventory.Counts { return inventory.Counts{Images: 1, Violations: map[string]int{"p": 1}} }
+	m.mirrors = func() []verify.MirrorStatus {
+		return []verify.MirrorStatus{{Mirror: "m", Expires: time.Now(), Usable: true}}
+	}
+	m.review("Allow")
+	m.event("written")
+	m.cluster.webhookEnd = time.Now
+	m.cluster.podsWatched = func() bool { return true }
 	m.due, m.lag = func() int { return 1 }, func() time.Duration { return time.Second }
 	return m
 }

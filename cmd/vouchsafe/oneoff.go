@@ -80,16 +80,6 @@ func (a *app) oneOffRegistry(name string, plainHTTP bool) (*upstream.Registry, e
 	return anonymous, nil
 }
 
-// advised tells who wrote no documents what to do about a registry that needs
-// one, because it sends elsewhere: for tokens, or to a private address.
-func advised(err error) error {
-	e, ok := errors.AsType[*oci.Error](err)
-	if !ok || e.Reason != "token_realm" && e.Reason != "address_refused" {
-		return err
-	}
-	return fmt.Errorf("%w; flags cannot: write a Registry document with it, name the folder with --config-dir", err)
-}
-
 // dockerConfig is where the docker client keeps the user's logins.
 func (a *app) dockerConfig() string {
 	dir := a.env("DOCKER_CONFIG")

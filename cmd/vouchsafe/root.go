@@ -50,7 +50,7 @@ Begin with:  vouchsafe demo`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Args:              cobra.NoArgs,
+		Args:              noSuchCommand,
 		RunE:              needsSubcommand,
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
@@ -64,9 +64,8 @@ Begin with:  vouchsafe demo`,
 	completeSettings(serve)
 	root.AddCommand(
 		a.demoCommand(), serve, a.verifyCommand(), a.verifyBundleCommand(), a.checkCommand(),
-		a.configCommand(), a.imageCommand(), a.versionCommand(), a.completionCommand(),
+		a.configCommand(), a.clientConfigCommand(), a.doctorCommand(), a.imageCommand(), a.versionCommand(), a.completionCommand(),
 	)
-	addLaterCommands(root)
 	return root
 }
 
@@ -76,6 +75,21 @@ func someImages(cmd *cobra.Command, args []string) error {
 		return usage(fmt.Errorf("no image was named\nsee: %s --help", cmd.CommandPath()))
 	}
 	return nil
+}
+
+// noSuchCommand refuses words behind a command that only groups others, and names
+// the commands that may have been meant.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	// The edits between a word and a command that is offered for it.
+	cmd.SuggestionsMinimumDistance = 2
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage(fmt.Errorf("unknown command %.40q%s\nsee: %s --help", args[0], hint, cmd.CommandPath()))
 }
 
 // needsSubcommand is what a command does that only groups others.

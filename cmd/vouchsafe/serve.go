@@ -25,7 +25,8 @@ last good ones in force, and at the start end the program with exit code 2.
 
 SIGTERM and SIGINT: /readyz is 503 and connections are still taken for DRAIN_DELAY; then running
 requests have DRAIN_TIMEOUT, and what is left is cut off, with a warning. The exit code is 0 either
-way. A second signal ends at once. SIGHUP reads the documents now and opens an audit file again.`,
+way. A second signal ends at once. SIGHUP reads the documents now,
+asks TUF mirrors and opens an audit file again.`,
 		Args: cobra.NoArgs,
 	}
 	settingFlags(cmd.Flags())

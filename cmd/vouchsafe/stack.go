@@ -9,6 +9,7 @@ import (
 	"vouchsafe/config"
 	"vouchsafe/content"
 	"vouchsafe/inventory"
+	"vouchsafe/kube"
 	"vouchsafe/policy"
 	"vouchsafe/proxy"
 	"vouchsafe/upstream"
@@ -19,7 +20,7 @@ import (
 // a process and shared by all its requests:
 //
 //	proxy ─▶ content.Resolver, content.Blobs ─▶ upstream.Client ─▶ registries
-//	  └────▶ audit.Log{ inventory.Recorder{ policy.Engine{ verify.Verifier{ inventory.Results{ LRU }} ─▶ upstream.Client, logs } } }
+//	  └────▶ kube.Refusals{ audit.Log{ inventory.Recorder{ policy.Engine{ verify.Verifier{ inventory.Results{ LRU }} ─▶ upstream.Client, logs } } } }
 //	                                           └─▶ inventory.Lineage
 //	inventory.Reverifier ─▶ policy.Engine, audit.Log
 //
@@ -32,9 +33,13 @@ type stack struct {
 	// records is the part of decider that writes them.
 	records *audit.Log
 	decider policy.Decider
-	memory  *inventory.Memory
-	again   *inventory.Reverifier
-	handler http.Handler
+	// engine decides without memory and records.
+	engine *policy.Engine
+	// refusals remembers what was refused, for the pods that wait for it.
+	refusals *kube.Refusals
+	memory   *inventory.Memory
+	again    *inventory.Reverifier
+	handler  http.Handler
 	// release lets go of what can be had again, for a process short of memory.
 	release func()
 }
@@ -90,24 +95,26 @@ func newStack(current func() *config.Snapshot, settings config.Settings, around 
 		RejectedTTL:    settings.RejectedTTL,
 		UnavailableTTL: settings.UnavailableTTL,
 		EvidenceBytes:  most.evidence,
-		Logs:           upstream.NewOperatorClient(verify.EvidenceTimeout),
+		Logs:           upstream.NewOperatorClient(verify.EvidenceTimeout, around.egress),
 		UserAgent:      userAgent,
 		Observe:        m.verification,
 		ObserveCache:   m.cache,
+		ObserveLog:     m.log,
 		Log:            log,
 	})
-	engine := &policy.Engine{
+	s.engine = &policy.Engine{
 		Rules:     func() policy.Rules { return current().Rules },
 		Results:   s.verifier,
 		Lineage:   lineage,
 		Artifacts: policy.NewArtifacts(s.upstream),
 		Observe:   m.decision,
 	}
-	s.records = audit.New(inventory.NewRecorder(engine, s.memory, log), around.sink,
-		audit.Config{Replica: around.replica, Failed: m.auditFailures.Inc, Log: log})
-	s.decider = around.traces.decider(s.records)
-	s.again = inventory.NewReverifier(s.memory, engine, s.records, inventory.ReverifyConfig{
-		Interval: settings.ReverifyInterval, Rules: engine.Rules, Changed: m.reverified, Log: log,
+	s.records = audit.New(inventory.NewRecorder(s.engine, s.memory, log), around.sink,
+		audit.Config{Replica: around.replica, Cluster: settings.Cluster, Failed: m.auditFailures.Inc, Log: log})
+	s.refusals = kube.NewRefusals(around.traces.decider(s.records), nil)
+	s.decider = s.refusals
+	s.again = inventory.NewReverifier(s.memory, s.engine, s.records, inventory.ReverifyConfig{
+		Interval: settings.ReverifyInterval, Rules: s.engine.Rules, Resolver: s.resolver, Changed: m.reverified, Log: log,
 	})
 	blobs := content.NewBlobs(s.upstream, content.BlobsConfig{
 		Buffer: most.blobs, Timeout: settings.RequestTimeout, Observe: m.blob, Log: log,

@@ -51,8 +51,12 @@ func newTracing(ctx context.Context, environ []string, log *slog.Logger) (*traci
 	if protocol == "grpc" {
 		exporter, err = otlptracegrpc.New(ctx)
 	} else {
+		var egress *upstream.Egress
+		if egress, err = upstream.NewEgress(environ); err != nil {
+			return nil, err
+		}
 		// The operator's headers go where the operator said, not where that leads.
-		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithHTTPClient(upstream.NewOperatorClient(traceTimeout)))
+		exporter, err = otlptracehttp.New(ctx, otlptracehttp.WithHTTPClient(upstream.NewOperatorClient(traceTimeout, egress)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("OpenTelemetry: %w", err)

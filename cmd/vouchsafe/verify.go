@@ -105,7 +105,7 @@ func (a *app) verifyCommand() *cobra.Command {
 // tools give it.
 func (a *app) imageCommand() *cobra.Command {
 	image := &cobra.Command{
-		Use: "image", Short: "The same as verify, under another name", Args: cobra.NoArgs, RunE: needsSubcommand,
+		Use: "image", Short: "The same as verify, under another name", Args: noSuchCommand, RunE: needsSubcommand,
 	}
 	scan := &cobra.Command{
 		Use: "scan --image REF", Short: "Verify the signatures of an image", Long: verifyLong, Args: cobra.NoArgs,
@@ -135,13 +135,16 @@ func (a *app) verify(ctx context.Context, f *verifyFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if snapshot, err = a.withMirrors(ctx, settings, snapshot); err != nil {
+		return err
+	}
 	integrations, err := selected(snapshot, f.integration)
 	if err != nil {
 		return err
 	}
 	var x *examiner
 	if folder != nil {
-		x = examineLayout(folder, snapshot, settings, outside{})
+		x = a.examineLayout(folder, snapshot, settings, outside{})
 	} else {
 		if x, err = a.examineRegistries(snapshot, settings, outside{}); err != nil {
 			return err

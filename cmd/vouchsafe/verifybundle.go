@@ -31,7 +31,9 @@ func (a *app) verifyBundleCommand() *cobra.Command {
 		Use:   "verify-bundle --bundle FILE FILE_OR_DIGEST",
 		Short: "Verify a Sigstore bundle of a file and print what it proves",
 		Long: `Verify a Sigstore bundle (versions 0.1 to 0.3) of a file, or of its digest as sha256:… or sha512:…, and
-print what it proves. No network is asked. The file may have any size; "-" is stdin.
+print what it proves. No network is asked. The file may have any size; "-" is stdin. An Ed25519 signature of
+a file's bytes, as cosign makes it without a log, needs the file, of at most 64 MiB; Ed25519ph needs the file or its
+sha512 digest.
 
 Trust comes from --key, or from --certificate-identity with --certificate-oidc-issuer, as with verify.
 A bundle holds a signature of the file or a signed in-toto statement about it. A statement of any kind
@@ -74,53 +76,71 @@ func (a *app) verifyBundle(ctx context.Context, f *bundleFlags, artifact string)
 	if err != nil {
 		return usage(fmt.Errorf("--bundle: %w", err))
 	}
-	digests, err := a.digestsOf(ctx, artifact)
+	file, err := a.fileOf(ctx, artifact)
 	if err != nil {
 		return err
 	}
-	found := verify.JudgeBundle(bundle, digests, in, time.Now()) //nolint:contextcheck // it is pure and has no context
-	if err := report.Write(a.stdout, f.output.format, report.NewBundle(artifact, digests[0], found)); err != nil {
+	found := verify.JudgeBundle(bundle, file, in, time.Now()) //nolint:contextcheck // it is pure and has no context
+	if err := report.Write(a.stdout, f.output.format, report.NewBundle(artifact, file.Digests[0], found)); err != nil {
 		return &exitError{code: exitUnknown, err: err}
 	}
 	return exit(resultCode([]verify.Result{{Status: found.Status}}))
 }
 
-// digestsOf are those of a file, which is read once and never held, or the one
-// that was written. A name that begins like a digest is never a file's: "./" before
-// it says that it is.
-func (a *app) digestsOf(ctx context.Context, artifact string) ([]oci.Digest, error) {
+// fileOf is a file that is read once, and held as far as a signature of bytes may
+// need it; or the digest that was written. A name that begins like a digest is
+// never a file's: "./" before it says that it is.
+func (a *app) fileOf(ctx context.Context, artifact string) (verify.File, error) {
 	if strings.HasPrefix(artifact, "sha256:") || strings.HasPrefix(artifact, "sha512:") {
 		digest, err := oci.ParseDigest(artifact)
 		if err != nil {
-			return nil, usage(err)
+			return verify.File{}, usage(err)
 		}
-		return []oci.Digest{digest}, nil
+		return verify.File{Digests: []oci.Digest{digest}}, nil
 	}
 	from := a.stdin
 	if artifact != stdinName {
 		file, err := os.Open(artifact) //nolint:gosec // the user named the file
 		if err != nil {
-			return nil, usage(err)
+			return verify.File{}, usage(err)
 		}
 		defer func() { _ = file.Close() }()
 		if info, err := file.Stat(); err == nil && info.IsDir() {
-			return nil, usage(fmt.Errorf("%s is a folder", artifact))
+			return verify.File{}, usage(fmt.Errorf("%s is a folder", artifact))
 		}
 		from = file
 	}
-	short, long := sha256.New(), sha512.New()
-	if _, err := io.Copy(io.MultiWriter(short, long), readUntil(ctx, from)); err != nil {
-		return nil, &exitError{code: exitUnknown, err: fmt.Errorf("read %s: %w", artifact, err)}
+	short, long, held := sha256.New(), sha512.New(), &holding{whole: true}
+	if _, err := io.Copy(io.MultiWriter(short, long, held), readUntil(ctx, from)); err != nil {
+		return verify.File{}, &exitError{code: exitUnknown, err: fmt.Errorf("read %s: %w", artifact, err)}
 	}
-	var digests []oci.Digest
+	file := verify.File{Bytes: held.bytes, Whole: held.whole}
 	for _, text := range []string{"sha256:" + hex.EncodeToString(short.Sum(nil)), "sha512:" + hex.EncodeToString(long.Sum(nil))} {
 		digest, err := oci.ParseDigest(text)
 		if err != nil {
-			return nil, &exitError{code: exitUnknown, err: err}
+			return verify.File{}, &exitError{code: exitUnknown, err: err}
 		}
-		digests = append(digests, digest)
+		file.Digests = append(file.Digests, digest)
 	}
-	return digests, nil
+	return file, nil
+}
+
+// holding keeps what is written to it, or nothing of what is larger than
+// [verify.MaxFileBytes].
+type holding struct {
+	bytes []byte
+	whole bool
+}
+
+// Write implements [io.Writer].
+func (h *holding) Write(b []byte) (int, error) {
+	if len(h.bytes)+len(b) > verify.MaxFileBytes {
+		h.bytes, h.whole = nil, false
+	}
+	if h.whole {
+		h.bytes = append(h.bytes, b...)
+	}
+	return len(b), nil
 }
 
 // readFunc is a reader.

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vouchsafe/verify"
 )
 
 const (
@@ -226,6 +228,53 @@ func TestAFileOnStdinIsReadOnce(t *testing.T) {
 	}
 }
 
+// TestAFileSignedByEd25519 has the bytes that one signed and that cosign 3.1.3 made a
+// bundle of, which names no digest.
+func TestAFileSignedByEd25519(t *testing.T) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const version = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	good, strange := signFile(t, version, crypto.SHA256, private, []byte("body")), signFile(t, version, crypto.SHA256, ecdsaKey(t, elliptic.P256()), []byte("Body"))
+	long := sha512.Sum512([]byte("body"))
+	signature, err := private.Sign(nil, long[:], &ed25519.Options{Hash: crypto.SHA512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prehashed := filepath.Join(t.TempDir(), "prehashed.json")
+	bundle := fmt.Sprintf(`{"mediaType":%q,"verificationMaterial":{"publicKey":{"hint":"k"}},"messageSignature":{"messageDigest":{"algorithm":"SHA2_512","digest":%q},"signature":%q}}`,
+		version, base64.StdEncoding.EncodeToString(long[:]), base64.StdEncoding.EncodeToString(signature))
+	if err := os.WriteFile(prehashed, []byte(bundle), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	recorded := []string{"--key", bundles + "edwards-plain.pub", "--bundle", bundles + "edwards-plain.json"}
+	plain, ph := []string{"--key", good.key, "--bundle", good.bundle}, []string{"--key", good.key, "--bundle", prehashed}
+	for name, c := range map[string]struct {
+		args []string
+		of   string
+		code int
+		says string
+	}{
+		"by cosign, the file":                {recorded, good.file, exitOK, "Verified"},
+		"by cosign, another file":            {recorded, strange.file, exitRefused, "KEY_MISMATCH"},
+		"by cosign, the digest":              {recorded, fmt.Sprintf("sha512:%x", long), exitRefused, "UNSUPPORTED"},
+		"by cosign, another key":             {append([]string{"--key", good.key}, recorded[2:]...), good.file, exitRefused, "KEY_MISMATCH"},
+		"plain, the file":                    {plain, good.file, exitOK, "Verified"},
+		"plain, another file":                {plain, strange.file, exitRefused, "KEY_MISMATCH"},
+		"prehashed, the file":                {ph, good.file, exitOK, "Verified"},
+		"prehashed, the sha512 digest":       {ph, fmt.Sprintf("sha512:%x", long), exitOK, "Verified"},
+		"prehashed, another file":            {ph, strange.file, exitRefused, "DIGEST_MISMATCH"},
+		"prehashed, the sha256 digest alone": {ph, fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("body"))), exitRefused, "name the file"},
+		"prehashed, another key":             {append([]string{"--key", bundles + "edwards-plain.pub"}, ph[2:]...), good.file, exitRefused, "KEY_MISMATCH"},
+	} {
+		code, stdout, stderr := program(t, nil, append(append([]string{"verify-bundle"}, c.args...), c.of)...)
+		if code != c.code || !strings.Contains(stdout, c.says) {
+			t.Errorf("%s: exit code %d, want %d: %s%s", name, code, c.code, stdout, stderr)
+		}
+	}
+}
+
 func TestVerifyBundleMistakes(t *testing.T) {
 	_, plain, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -233,7 +282,10 @@ func TestVerifyBundleMistakes(t *testing.T) {
 	}
 	whole := signFile(t, "application/vnd.dev.sigstore.bundle.v0.3+json", crypto.SHA256, plain, []byte("body"))
 	good := signFile(t, "application/vnd.dev.sigstore.bundle.v0.3+json", crypto.SHA256, ecdsaKey(t, elliptic.P256()), []byte("body"))
-	large := filepath.Join(t.TempDir(), "large")
+	large, huge := filepath.Join(t.TempDir(), "large"), filepath.Join(t.TempDir(), "huge")
+	if err := os.WriteFile(huge, make([]byte, verify.MaxFileBytes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(large, bytes.Repeat([]byte(" "), maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -242,19 +294,20 @@ func TestVerifyBundleMistakes(t *testing.T) {
 		code int
 		says string
 	}{
-		"no bundle":                   {[]string{"--key", good.key, good.file}, exitUsage, "--bundle FILE"},
-		"no trust":                    {[]string{"--bundle", good.bundle, good.file}, exitUsage, "nobody is trusted"},
-		"no file":                     {[]string{"--key", good.key, "--bundle", good.bundle}, exitUsage, "wanted one"},
-		"two files":                   {[]string{"--key", good.key, "--bundle", good.bundle, good.file, good.file}, exitUsage, "wanted one"},
-		"a file that is missing":      {[]string{"--key", good.key, "--bundle", good.bundle, "none"}, exitUsage, "none"},
-		"a folder":                    {[]string{"--key", good.key, "--bundle", good.bundle, "testdata"}, exitUsage, "is a folder"},
-		"a digest that is none":       {[]string{"--key", good.key, "--bundle", good.bundle, "sha256:00"}, exitUsage, "wanted 64"},
-		"a bundle that is missing":    {[]string{"--key", good.key, "--bundle", "none", good.file}, exitUsage, "--bundle: "},
-		"a bundle that is too large":  {[]string{"--key", good.key, "--bundle", large, good.file}, exitUsage, "larger than 1 MiB"},
-		"a bundle that is a file":     {[]string{"--key", good.key, "--bundle", good.file, good.file}, exitRefused, "MALFORMED"},
-		"an issuer without identity":  {append([]string{"--bundle", good.bundle, good.file}, byDeveloper[2:]...), exitUsage, "no identity is named"},
-		"Ed25519 over the whole file": {[]string{"--key", whole.key, "--bundle", whole.bundle, whole.file}, exitRefused, "UNSUPPORTED"},
-		"a log that is asked":         {[]string{"--key", good.key, "--bundle", good.bundle, "--rekor-url", "https://rekor.test", good.file}, exitUsage, "unknown flag: --rekor-url"},
+		"no bundle":                  {[]string{"--key", good.key, good.file}, exitUsage, "--bundle FILE"},
+		"no trust":                   {[]string{"--bundle", good.bundle, good.file}, exitUsage, "nobody is trusted"},
+		"no file":                    {[]string{"--key", good.key, "--bundle", good.bundle}, exitUsage, "wanted one"},
+		"two files":                  {[]string{"--key", good.key, "--bundle", good.bundle, good.file, good.file}, exitUsage, "wanted one"},
+		"a file that is missing":     {[]string{"--key", good.key, "--bundle", good.bundle, "none"}, exitUsage, "none"},
+		"a folder":                   {[]string{"--key", good.key, "--bundle", good.bundle, "testdata"}, exitUsage, "is a folder"},
+		"a digest that is none":      {[]string{"--key", good.key, "--bundle", good.bundle, "sha256:00"}, exitUsage, "wanted 64"},
+		"a bundle that is missing":   {[]string{"--key", good.key, "--bundle", "none", good.file}, exitUsage, "--bundle: "},
+		"a bundle that is too large": {[]string{"--key", good.key, "--bundle", large, good.file}, exitUsage, "larger than 1 MiB"},
+		"a bundle that is a file":    {[]string{"--key", good.key, "--bundle", good.file, good.file}, exitRefused, "MALFORMED"},
+		"an issuer without identity": {append([]string{"--bundle", good.bundle, good.file}, byDeveloper[2:]...), exitUsage, "no identity is named"},
+		"Ed25519 over the whole file, of which the digest is named":   {[]string{"--key", whole.key, "--bundle", whole.bundle, keyStampedOf}, exitRefused, "UNSUPPORTED"},
+		"Ed25519 over the whole file, of which the file is too large": {[]string{"--key", whole.key, "--bundle", whole.bundle, huge}, exitRefused, "name the file (of at most 64 MiB)"},
+		"a log that is asked": {[]string{"--key", good.key, "--bundle", good.bundle, "--rekor-url", "https://rekor.test", good.file}, exitUsage, "unknown flag: --rekor-url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := program(t, nil, append([]string{"verify-bundle"}, c.args...)...)

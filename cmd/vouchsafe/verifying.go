@@ -17,9 +17,7 @@ func (x *examiner) verifying(integrations []*verify.Integration) asker[report.Ve
 	}
 	return func(ctx context.Context, m member, above *report.Verification) answer[report.Verification] {
 		image, err := x.resolve(ctx, m)
-		if err != nil && x.snapshot.Revision == oneOffName {
-			err = advised(err)
-		}
+		err = x.advised(m.ref, err)
 		if err == nil && x.passedOver(ctx, m, image) {
 			return answer[report.Verification]{skip: true}
 		}

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -23,8 +22,9 @@ const (
 	provenancePredicate = "https://slsa.dev/provenance/v1"
 )
 
-// The part of a Sigstore bundle (version 0.3) that a signature by a bare key
-// has, with a DSSE envelope and no log entry.
+// The part of a Sigstore bundle (version 0.3) that a signature has, with a DSSE
+// envelope: the hint of a bare key or a certificate, and the log entry if it was
+// logged.
 type (
 	bundle struct {
 		MediaType            string               `json:"mediaType"`
@@ -32,7 +32,12 @@ type (
 		DSSEEnvelope         envelope             `json:"dsseEnvelope"`
 	}
 	verificationMaterial struct {
-		PublicKey publicKey `json:"publicKey"`
+		PublicKey   *publicKey   `json:"publicKey,omitempty"`
+		Certificate *certificate `json:"certificate,omitempty"`
+		TlogEntries []logEntry   `json:"tlogEntries,omitempty"`
+	}
+	certificate struct {
+		RawBytes []byte `json:"rawBytes"`
 	}
 	publicKey struct {
 		Hint string `json:"hint"`
@@ -43,7 +48,7 @@ type (
 		Signatures  []envelopeSignature `json:"signatures"`
 	}
 	envelopeSignature struct {
-		Sig string `json:"sig"`
+		Sig []byte `json:"sig"`
 	}
 )
 
@@ -155,18 +160,41 @@ func (k *Key) bundle(image oci.Reference, predicateType string, predicate any) (
 	if err != nil {
 		return nil, err
 	}
-	fingerprint := sha256.Sum256(k.spki)
-	b, err := json.Marshal(bundle{
-		MediaType: bundleType,
-		VerificationMaterial: verificationMaterial{
-			PublicKey: publicKey{Hint: base64.StdEncoding.EncodeToString(fingerprint[:])},
-		},
-		DSSEEnvelope: envelope{
-			Payload: payload, PayloadType: payloadType, Signatures: []envelopeSignature{{Sig: signature}},
-		},
-	})
+	signed := envelope{Payload: payload, PayloadType: payloadType, Signatures: []envelopeSignature{{Sig: signature}}}
+	material, err := k.material(signed)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(bundle{MediaType: bundleType, VerificationMaterial: material, DSSEEnvelope: signed})
 	if err != nil {
 		return nil, fmt.Errorf("encode bundle: %w", err)
 	}
 	return b, nil
+}
+
+// material is what stands beside a signed envelope.
+func (k *Key) material(signed envelope) (verificationMaterial, error) {
+	var m verificationMaterial
+	if k.leaf != nil {
+		m.Certificate = &certificate{k.leaf.Raw}
+	} else {
+		fingerprint := k.id()
+		m.PublicKey = &publicKey{base64.StdEncoding.EncodeToString(fingerprint[:])}
+	}
+	if k.log == nil {
+		return m, nil
+	}
+	text, err := json.Marshal(signed)
+	if err != nil {
+		return m, fmt.Errorf("encode envelope: %w", err)
+	}
+	entry, err := k.log.add("dsse", map[string]any{
+		"envelopeHash": sha256Of(text),
+		"payloadHash":  sha256Of(signed.Payload),
+		"signatures": []any{map[string]any{
+			"signature": base64.StdEncoding.EncodeToString(signed.Signatures[0].Sig), "verifier": k.shownPEM(),
+		}},
+	})
+	m.TlogEntries = []logEntry{entry}
+	return m, err
 }

@@ -17,15 +17,27 @@ import (
 	"vouchsafe/oci"
 )
 
-// signatureAnnotation is where cosign's first format keeps the signature of a
-// layer's bytes.
-const signatureAnnotation = "dev.cosignproject.cosign/signature"
+// Where cosign's first format keeps the signature of a layer's bytes, and what
+// proves it.
+const (
+	signatureAnnotation   = "dev.cosignproject.cosign/signature"
+	certificateAnnotation = "dev.sigstore.cosign/certificate"
+	chainAnnotation       = "dev.sigstore.cosign/chain"
+	entryAnnotation       = "dev.sigstore.cosign/bundle"
+)
 
-// Key is a signing key, ECDSA P-256.
+// Key is a signing key, ECDSA P-256, with what is kept beside the signatures that
+// it makes.
 type Key struct {
 	private *ecdsa.PrivateKey
 	// spki is the public key in DER.
 	spki []byte
+	// leaf is the key's certificate and chain what issued it; nil for a key that
+	// is known by itself.
+	leaf  *x509.Certificate
+	chain []*x509.Certificate
+	// log takes an entry of each signature; nil means that none does.
+	log *Log
 }
 
 // NewKey makes a key.
@@ -46,14 +58,33 @@ func (k *Key) PublicPEM() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.spki}))
 }
 
-// sign returns the signature of message in base64.
-func (k *Key) sign(message []byte) (string, error) {
+// LoggedIn returns the same key, whose signatures are entered in log.
+func (k *Key) LoggedIn(log *Log) *Key {
+	same := *k
+	same.log = log
+	return &same
+}
+
+// id is by what a log goes whose key this is (RFC 6962, section 3.2).
+func (k *Key) id() [sha256.Size]byte { return sha256.Sum256(k.spki) }
+
+// shownPEM is what verifies a signature by this key, as a log enters it: the
+// certificate, else the public key.
+func (k *Key) shownPEM() []byte {
+	if k.leaf != nil {
+		return []byte(certificatePEM(k.leaf))
+	}
+	return []byte(k.PublicPEM())
+}
+
+// sign returns the signature of message.
+func (k *Key) sign(message []byte) ([]byte, error) {
 	sum := sha256.Sum256(message)
 	signature, err := ecdsa.SignASN1(rand.Reader, k.private, sum[:])
 	if err != nil {
-		return "", fmt.Errorf("sign: %w", err)
+		return nil, fmt.Errorf("sign: %w", err)
 	}
-	return base64.StdEncoding.EncodeToString(signature), nil
+	return signature, nil
 }
 
 // SignTag signs image in cosign's first format: a layer appended to the image
@@ -74,8 +105,38 @@ func (k *Key) SignTag(r *Registry, image oci.Reference) error {
 	if err != nil {
 		return err
 	}
-	layer.Annotations = map[string]string{signatureAnnotation: signature}
+	if layer.Annotations, err = k.annotations(payload, signature); err != nil {
+		return err
+	}
 	return r.appendSignature(image.Repository.Path, image.Digest.TagName()+".sig", layer)
+}
+
+// annotations are what stands beside a signature of payload.
+func (k *Key) annotations(payload, signature []byte) (map[string]string, error) {
+	beside := map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(signature)}
+	if k.leaf != nil {
+		beside[certificateAnnotation] = certificatePEM(k.leaf)
+		for _, one := range k.chain {
+			beside[chainAnnotation] += certificatePEM(one)
+		}
+	}
+	if k.log == nil {
+		return beside, nil
+	}
+	entry, err := k.log.add("hashedrekord", map[string]any{
+		"data":      map[string]any{"hash": sha256Of(payload)},
+		"signature": map[string]any{"content": signature, "publicKey": map[string]any{"content": k.shownPEM()}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	beside[entryAnnotation], err = entry.annotation()
+	return beside, err
+}
+
+// sha256Of is a digest as log entries write it.
+func sha256Of(text []byte) map[string]string {
+	return map[string]string{"algorithm": "sha256", "value": oci.SHA256(text).Hex()}
 }
 
 // simpleSigning is the signed text, with cosign's words in cosign's order.

@@ -1,0 +1,273 @@
+package admission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	kjson "sigs.k8s.io/json"
+
+	"vouchsafe/policy"
+)
+
+const (
+	// maxReview is the most that a review has, in bytes. An object in the API
+	// server's storage has at most half of that.
+	maxReview = 3 << 20
+	// maxBodies bounds the reviews that are read and judged at the same time, in
+	// bytes.
+	maxBodies = 64 << 20
+	// minBody is what the smallest counts for.
+	minBody = 4 << 10
+	// keptBuffer is the largest buffer that is used again.
+	keptBuffer = 64 << 10
+
+	jsonType   = "application/json"
+	apiVersion = "admission.k8s.io/v1"
+	reviewKind = "AdmissionReview"
+)
+
+// envelope is an AdmissionReview as it is posted (Kubernetes API
+// admission.k8s.io/v1). Fields that are not read are ignored.
+type envelope struct {
+	APIVersion string  `json:"apiVersion"`
+	Kind       string  `json:"kind"`
+	Request    *review `json:"request"`
+}
+
+// review is the question of one AdmissionReview.
+type review struct {
+	UID         string    `json:"uid"`
+	Kind        groupKind `json:"kind"`
+	SubResource string    `json:"subResource"`
+	Name        string    `json:"name"`
+	Namespace   string    `json:"namespace"`
+	Operation   string    `json:"operation"`
+	UserInfo    struct {
+		Username string `json:"username"`
+	} `json:"userInfo"`
+	Object    json.RawMessage `json:"object"`
+	OldObject json.RawMessage `json:"oldObject"`
+	DryRun    bool            `json:"dryRun"`
+
+	limits limits
+	client policy.Client
+	place  place
+	// object and old are read when the kind is one of ours; old is nil without one.
+	object *object
+	old    *object
+}
+
+// groupKind names the type of an object.
+type groupKind struct {
+	Group   string `json:"group"`
+	Version string `json:"version"`
+	Kind    string `json:"kind"`
+}
+
+// buffers are used again, since each review is read whole.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// admit checks what the headers say of the body and waits for room for it; release
+// must be called behind the answer, since what was read stays in memory until then.
+func (h *Handler) admit(ctx context.Context, r *http.Request) (release func(), err error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != jsonType {
+		return nil, refuse(http.StatusUnsupportedMediaType, "a review is %s", jsonType)
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "a review has no content encoding")
+	}
+	if r.ContentLength > maxReview {
+		return nil, tooLarge()
+	}
+	weight := r.ContentLength
+	if weight < 0 {
+		weight = maxReview
+	}
+	weight = max(weight, minBody)
+	if err := h.bodies.Acquire(ctx, weight); err != nil {
+		return nil, refuse(http.StatusServiceUnavailable, "too many reviews at this moment")
+	}
+	return func() { h.bodies.Release(weight) }, nil
+}
+
+// read reads a review and, where it is about something of ours, its objects.
+func read(w http.ResponseWriter, r *http.Request, deadline time.Time) (*review, error) {
+	buffer, ok := buffers.Get().(*bytes.Buffer)
+	if !ok {
+		buffer = new(bytes.Buffer)
+	}
+	defer func() {
+		if buffer.Cap() <= keptBuffer {
+			buffer.Reset()
+			buffers.Put(buffer)
+		}
+	}()
+	if err := readBody(w, r, buffer, deadline); err != nil {
+		return nil, err
+	}
+	return parse(buffer.Bytes())
+}
+
+// readBody reads the body until the deadline: whoever sends it slowly must not hold
+// the connection.
+func readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, deadline time.Time) error {
+	control := http.NewResponseController(w)
+	// A writer that knows no deadlines is one of a test.
+	if control.SetReadDeadline(deadline) == nil {
+		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	}
+	if r.ContentLength > 0 {
+		into.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := io.Copy(into, http.MaxBytesReader(w, r.Body, maxReview))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return tooLarge()
+	}
+	if err != nil {
+		return refuse(http.StatusBadRequest, "the review broke off")
+	}
+	return nil
+}
+
+func tooLarge() error {
+	return refuse(http.StatusRequestEntityTooLarge, "a review has at most %d bytes", maxReview)
+}
+
+// parse reads a review. It keeps nothing of b.
+func parse(b []byte) (*review, error) {
+	var e envelope
+	if err := decode(b, &e); err != nil {
+		return nil, err
+	}
+	v := e.Request
+	switch {
+	case e.APIVersion != apiVersion || e.Kind != reviewKind:
+		return nil, refuse(http.StatusBadRequest, "wanted an %s of %s", reviewKind, apiVersion)
+	case v == nil || v.UID == "":
+		return nil, refuse(http.StatusBadRequest, "the review has no request or no uid")
+	}
+	switch v.Operation {
+	case "CREATE", "UPDATE":
+	case "DELETE", "CONNECT":
+		return v, nil
+	default:
+		return nil, refuse(http.StatusBadRequest, "%.40q is no operation", v.Operation)
+	}
+	if v.place = kinds[v.Kind]; v.place == 0 {
+		return v, nil
+	}
+	return v, v.readObjects()
+}
+
+// readObjects reads what is reviewed and what was there before.
+func (v *review) readObjects() (err error) {
+	if v.object, err = readObject(v.Object); err != nil {
+		return err
+	}
+	if v.object == nil {
+		return refuse(http.StatusBadRequest, "the review has no object")
+	}
+	if v.Operation == "UPDATE" {
+		if v.old, err = readObject(v.OldObject); err != nil {
+			return err
+		}
+	}
+	v.Object, v.OldObject = nil, nil
+	if v.Namespace == "" {
+		v.Namespace = v.object.Metadata.Namespace
+	}
+	if v.Namespace == "" {
+		// Policies are about namespaces: without one, some would not match.
+		return refuse(http.StatusBadRequest, "the review names no namespace")
+	}
+	return nil
+}
+
+func readObject(b json.RawMessage) (*object, error) {
+	if len(b) == 0 || string(b) == "null" {
+		return nil, nil
+	}
+	o := new(object)
+	return o, decode(b, o)
+}
+
+// decode reads JSON as the API server does, so that both see the same in it: names
+// differ by letter case, and none is there twice.
+func decode(b []byte, into any) error {
+	twice, err := kjson.UnmarshalStrict(b, into, kjson.DisallowDuplicateFields)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "the review cannot be read: %.200s", err)
+	}
+	if len(twice) > 0 {
+		return refuse(http.StatusBadRequest, "the review cannot be read: %.200s", twice[0])
+	}
+	return nil
+}
+
+// judged reports whether the review is about something that names images.
+func (v *review) judged() bool { return v.object != nil }
+
+// client is who asks: the user behind the API server.
+func (h *Handler) client(r *http.Request, v *review) policy.Client {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	return policy.Client{
+		IP: ip, UserAgent: r.UserAgent(), User: v.UserInfo.Username, RequestID: v.UID, TraceID: h.cfg.TraceID(r.Context()),
+	}
+}
+
+// workload is what would run the images.
+func (v *review) workload() policy.Workload {
+	w := policy.Workload{Kind: v.Kind.Kind, Name: v.Name}
+	if w.Name == "" {
+		w.Name = v.object.Metadata.Name
+	}
+	if w.Name == "" {
+		w.Name = v.object.Metadata.GenerateName
+	}
+	if v.place == inSpec {
+		w.Pod = w.Name
+	}
+	if spec := v.object.pod(v.place); spec != nil {
+		w.ServiceAccount = spec.ServiceAccountName
+	}
+	return w
+}
+
+// response is the answer to a review.
+type response struct {
+	UID     string `json:"uid"`
+	Allowed bool   `json:"allowed"`
+	// Patch is a JSON patch (RFC 6902), base64 on the wire.
+	Patch     []byte   `json:"patch,omitempty"`
+	PatchType string   `json:"patchType,omitempty"`
+	Status    *status  `json:"status,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"`
+}
+
+// status says why a review is denied.
+type status struct {
+	Code    int    `json:"code"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// encode returns the AdmissionReview with the answer.
+func encode(answer response) ([]byte, error) {
+	return json.Marshal(struct {
+		APIVersion string   `json:"apiVersion"`
+		Kind       string   `json:"kind"`
+		Response   response `json:"response"`
+	}{apiVersion, reviewKind, answer})
+}
