@@ -6,7 +6,7 @@ export GOFLAGS = -trimpath -buildvcs=false
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := build
-.PHONY: build image test e2e lint fmt vet tidy fuzz bench cover check demo tools packages
+.PHONY: build image test e2e e2e-kubernetes lint fmt vet tidy fuzz bench cover check demo tools packages
 
 build: ## bin/vouchsafe
 	go build -buildvcs=auto -o bin/vouchsafe ./cmd/vouchsafe
@@ -24,6 +24,9 @@ test: packages ## the tests of the product, then those with the real programs ar
 
 e2e: packages ## the real programs against the real binary, one package after the other: they share the kernel's memory for sockets
 	cd e2e && go test -count=1 -p 1 -timeout 20m ./...
+
+e2e-kubernetes: packages ## a real control plane and node alone; says so when it is skipped, and why
+	cd e2e/kubernetes && go test -count=1 -timeout 10m
 
 lint: ## the linters and formatters of .golangci.yml
 	linter=$$(e2e/tools.sh golangci-lint) && $$linter run ./... && cd e2e && $$linter run ./...

@@ -27,6 +27,8 @@ type file struct {
 	name    string
 	mode    int64
 	content []byte
+	// owner is a user and its group; zero is root.
+	owner int
 }
 
 // baseFiles are all files but the program.
@@ -34,6 +36,7 @@ func baseFiles(authorities []byte) []file {
 	files := []file{
 		{name: strings.TrimPrefix(roots, "/"), mode: 0o644, content: authorities},
 		{name: "etc/vouchsafe/", mode: 0o755},
+		{name: "var/lib/vouchsafe/", mode: 0o700, owner: userID},
 	}
 	for _, name := range []string{"etc/group", "etc/passwd"} {
 		content, err := rootfs.ReadFile("rootfs/" + name)
@@ -45,14 +48,14 @@ func baseFiles(authorities []byte) []file {
 	return files
 }
 
-// newLayer archives files and the folders above them, all of them root's, so
-// that the user of the image cannot change them. The same files give the same
+// newLayer archives files and the folders above them, all of them root's but
+// DATA_DIR, so that the user of the image cannot change them. The same files give the same
 // bytes: their order, times and owners come from here alone.
 func newLayer(created time.Time, files []file) (v1.Layer, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	for _, f := range withFolders(files) {
-		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.content)), ModTime: created, Format: tar.FormatUSTAR}
+		header := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.content)), Uid: f.owner, Gid: f.owner, ModTime: created, Format: tar.FormatUSTAR}
 		if err := w.WriteHeader(header); err != nil {
 			return nil, fmt.Errorf("archive %s: %w", f.name, err)
 		}

@@ -144,6 +144,9 @@ drwxr-xr-x 0:0 etc/ssl/
 drwxr-xr-x 0:0 etc/ssl/certs/
 -rw-r--r-- 0:0 etc/ssl/certs/ca-certificates.crt
 drwxr-xr-x 0:0 etc/vouchsafe/
+drwxr-xr-x 0:0 var/
+drwxr-xr-x 0:0 var/lib/
+drwx------ 65532:65532 var/lib/vouchsafe/
 -rwxr-xr-x 0:0 vouchsafe
 `
 	for _, image := range images(t) {
@@ -214,8 +217,9 @@ func TestTheDockerfileSaysTheSame(t *testing.T) {
 		"COPY": "--from=build " + roots + " " + filepath.Dir(roots) + "/\n" +
 			"e2e/image/rootfs /\n" +
 			"--from=build /out/etc/vouchsafe /etc/vouchsafe\n" +
+			"--from=build --chown=65532:65532 --chmod=700 /out/var/lib/vouchsafe /var/lib/vouchsafe\n" +
 			"--from=build /out/vouchsafe /vouchsafe\n",
-		"ENV":        strings.Join(config.Env, "\n") + "\n",
+		"ENV":        strings.Join(config.Env, " ") + "\n",
 		"EXPOSE":     strings.ReplaceAll(strings.Join(ports, " "), "/tcp", "") + "\n",
 		"USER":       config.User + "\n",
 		"ENTRYPOINT": fmt.Sprintf("[%q]\n", config.Entrypoint[0]),

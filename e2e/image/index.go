@@ -22,6 +22,9 @@ const refName = "org.opencontainers.image.ref.name"
 // that Kubernetes can tell that it is not root.
 const User = "65532:65532"
 
+// userID is the number in User.
+const userID = 65532
+
 // Source is what a build was made from.
 type Source struct {
 	// Version is the product's, as "vouchsafe version" prints it; Revision the
@@ -55,10 +58,10 @@ func (s Source) annotations() map[string]string {
 func (s Source) config() v1.Config {
 	return v1.Config{
 		User:         User,
-		Env:          []string{"VOUCHSAFE_CONFIG_DIR=/etc/vouchsafe"},
+		Env:          []string{"VOUCHSAFE_CONFIG_DIR=/etc/vouchsafe", "VOUCHSAFE_DATA_DIR=/var/lib/vouchsafe"},
 		Entrypoint:   []string{"/vouchsafe"},
 		Cmd:          []string{"serve"},
-		ExposedPorts: map[string]struct{}{"5000/tcp": {}, "9091/tcp": {}},
+		ExposedPorts: map[string]struct{}{"5000/tcp": {}, "8443/tcp": {}, "9091/tcp": {}},
 		Labels:       s.annotations(),
 	}
 }
@@ -113,7 +116,7 @@ func newImage(source Source, base v1.Layer, program Program) (v1.Image, error) {
 	for _, layer := range []struct {
 		layer v1.Layer
 		by    string
-	}{{base, "certificate authorities, the user, a folder for documents"}, {top, "vouchsafe"}} {
+	}{{base, "certificate authorities, the user, folders for documents and for DATA_DIR"}, {top, "vouchsafe"}} {
 		image, err = mutate.Append(image, mutate.Addendum{
 			Layer:     layer.layer,
 			MediaType: types.OCILayer,

@@ -29,6 +29,7 @@ func (g *gallery) authorityRows(tb testing.TB) []row {
 	rows := []row{
 		own("another authority, the right identity", "own foreign", "CHAIN_INVALID"),
 		own("a root alone, the intermediate given apart", "own", "", object{"chain": g.own.Issuer().PEM(), "intermediate": g.own.PEM()}),
+		own("a root alone, the intermediate comes with the signature", "own", "", object{"chain": g.own.Issuer().PEM()}),
 		own("the pinned certificate", "own", "", object{"intermediate": g.leaf.PEM()}),
 		own("another pinned certificate", "own", "CHAIN_INVALID", object{"intermediate": g.late.PEM()}),
 		own("a certificate without an issuer", "own anonymous", "ISSUER_MISMATCH"),

@@ -67,9 +67,11 @@ func (g *gallery) forms() map[string]signing {
 		"bundle key":         g.by(g.one.Signatory, bundle),
 		"bundle key v1":      g.by(g.one.Signatory, bundleV1),
 		"bundle key v2":      g.by(g.one.Signatory, bundleV2),
+		"bundle stripped":    then(g.by(g.one.Signatory, bundleV1), stripBundle),
 		"bundle keyless v1":  g.byPerson(bundleV1),
 		"bundle keyless v2":  g.byPerson(bundleV2),
 		"bundle workflow v2": g.byWorkflow(bundleV2),
+		"bundle unlogged":    then(g.byPerson(bundleV1), stripBundle),
 		"bundle own v1":      g.by(g.byLeaf.Alone, bundleV1, "--trusted-root", g.ownRoot),
 		"bundle own v2":      g.by(g.byLeaf.Alone, bundleV2, "--trusted-root", g.ownRoot),
 		"bundle own chained": g.by(g.byLeaf.Signatory, bundleV1, "--trusted-root", g.ownRoot),
@@ -83,6 +85,11 @@ func (g *gallery) forms() map[string]signing {
 func strip(tb testing.TB, image origin.Image) {
 	tb.Helper()
 	sigstore.Annotate(tb, image, func(annotations map[string]string) { delete(annotations, sigstore.EntryAnnotation) })
+}
+
+func stripBundle(tb testing.TB, image origin.Image) {
+	tb.Helper()
+	sigstore.Rebundle(tb, image, func(bundle map[string]any) { delete(materialOf(tb, bundle), "tlogEntries") })
 }
 
 // tampered are images beside whose signatures something was put that belongs to

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,12 @@ func (g *gallery) onlineRows(tb testing.TB) []row {
 	byKey := func(name, image, at, reason string) row {
 		return row{name: name, image: image, spec: with(one, asked(at)), reason: reason, signer: "key-1"}
 	}
+	byPerson := func(name, image, at, reason string) row {
+		return row{
+			name: name, image: image, reason: reason, signer: developer, issuer: g.Issuers.People,
+			spec: with(g.person(), rooted(), object{"transparencyLog": object{"enabled": true, "url": at}}),
+		}
+	}
 	const away = "http://127.0.0.1:9" // nobody is ever given that port
 	broken := g.rekor(tb, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
 	return []row{
@@ -41,14 +48,19 @@ func (g *gallery) onlineRows(tb testing.TB) []row {
 			name: "another log has it", image: "key stripped", reason: "TLOG_INVALID",
 			spec: with(one, object{"transparencyLog": object{"enabled": true, "url": g.RekorURL, "publicKey": sigstore.StrangePEM(tb)}}),
 		},
-		{
-			name: "a keyless signature whose entry the log has", image: "keyless stripped", signer: developer, issuer: g.Issuers.People,
-			spec: with(g.person(), rooted(), object{"transparencyLog": object{"enabled": true, "url": g.RekorURL}}),
-		},
-		{
-			name: "a keyless signature whose log is away", image: "keyless stripped", reason: unasked,
-			spec: with(g.person(), rooted(), object{"transparencyLog": object{"enabled": true, "url": away}}),
-		},
+		byKey("the log answers with more entries than it was asked for", "key stripped", g.rekor(tb, g.manyEntries(tb)), unasked),
+		byKey("the log answers with what is no entry", "key stripped", g.rekor(tb, babbles), unasked),
+		byKey("the log has that of a bundle", "bundle stripped", g.RekorURL, ""),
+		byKey("the log of a bundle has nothing", "bundle key", g.RekorURL, "TLOG_MISSING"),
+		byKey("the log of a bundle is away", "bundle stripped", away, unasked),
+		byKey("the log answers with the entry of another for a bundle", "bundle stripped", g.rekor(tb, g.foreignEntry(tb)), "TLOG_INVALID"),
+		byPerson("a keyless signature whose entry the log has", "keyless stripped", g.RekorURL, ""),
+		byPerson("a keyless signature whose log is away", "keyless stripped", away, unasked),
+		byPerson("a keyless signature whose log does not answer", "keyless stripped", g.rekor(tb, g.silent), unasked),
+		byPerson("a keyless signature whose log answers without an end", "keyless stripped", g.rekor(tb, g.endless), unasked),
+		byPerson("a keyless signature whose log answers with the entry of another", "keyless stripped", g.rekor(tb, g.foreignEntry(tb)), "TLOG_INVALID"),
+		byPerson("a keyless bundle whose entry the log has", "bundle unlogged", g.RekorURL, ""),
+		byPerson("a keyless bundle whose log is away", "bundle unlogged", away, unasked),
 	}
 }
 
@@ -102,9 +114,27 @@ func (*gallery) endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// babbles answers with JSON that no log would send.
+func babbles(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(`[{"uuid": "not an entry"}]`))
+}
+
 // foreignEntry answers every question with a good entry of the real log that is
 // about another signature.
 func (g *gallery) foreignEntry(tb testing.TB) http.HandlerFunc {
+	tb.Helper()
+	return answers(g.anEntry(tb), 1)
+}
+
+// manyEntries answers with more entries than any question could have.
+func (g *gallery) manyEntries(tb testing.TB) http.HandlerFunc {
+	tb.Helper()
+	return answers(g.anEntry(tb), 11)
+}
+
+// anEntry is the first entry of the real log.
+func (g *gallery) anEntry(tb testing.TB) []byte {
 	tb.Helper()
 	g.image(tb, "key logged") // there is an entry
 	response, err := http.Get(g.RekorURL + "/api/v1/log/entries?logIndex=0")
@@ -116,10 +146,15 @@ func (g *gallery) foreignEntry(tb testing.TB) http.HandlerFunc {
 	if err != nil || response.StatusCode != http.StatusOK || !json.Valid(entry) {
 		tb.Fatalf("the log gave no entry: %s %s %v", response.Status, entry, err)
 	}
+	return entry
+}
+
+// answers answers a search with so many times the entry, and a look-up with it.
+func answers(entry []byte, times int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.Method == http.MethodPost {
-			_, _ = w.Write(bytes.Join([][]byte{[]byte("["), entry, []byte("]")}, nil))
+			_, _ = w.Write(slices.Concat([]byte("["), bytes.Join(slices.Repeat([][]byte{entry}, times), []byte(",")), []byte("]")))
 			return
 		}
 		_, _ = w.Write(entry)

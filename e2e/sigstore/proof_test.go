@@ -49,7 +49,7 @@ func (g *gallery) proofRows(tb testing.TB) []row {
 		byPerson("a keyless signature that is stamped and not logged, and is to be logged", "keyless stamped", "TLOG_MISSING", logged()),
 
 		// The entry of a v2 proves that it was logged, and not when.
-		under(noStamps, byPerson("a keyless entry of Rekor v2, and nobody is trusted to stamp", "bundle keyless v2", "TIMESTAMP_MISSING", logged())),
+		under(noStamps, byPerson("a keyless entry of Rekor v2, and nobody is trusted to stamp", "bundle keyless v2", "TIMESTAMP_INVALID", logged())),
 		under(noStamps, byPerson("a keyless entry of Rekor v1, and nobody is trusted to stamp", "bundle keyless v1", "", logged())),
 
 		byKey("a timestamp is wanted, none was made", "key logged", "TIMESTAMP_MISSING", rightStamps),

@@ -17,4 +17,6 @@ func TestSigstore(t *testing.T) {
 	t.Run("names", func(t *testing.T) { g.judge(t, g.nameRows()) })
 	t.Run("a log that is asked", func(t *testing.T) { g.judge(t, g.onlineRows(t)) })
 	t.Run("what verify shows", g.testProofs)
+	t.Run("offline", g.testOffline)
+	t.Run("the page on signing", g.testPage)
 }

@@ -72,12 +72,24 @@ func (k *Key) PEM(tb testing.TB) string {
 // more, as "--recursive" for an index with all that it lists.
 func (k *Key) Sign(tb testing.TB, at *origin.Registry, image origin.Image, layout Layout, more ...string) {
 	tb.Helper()
+	k.sign(tb, at.PusherEnv(tb), image, layout, more...)
+}
+
+// SignInto is Sign, with the signature in another repository, "host/path", as far
+// as the program heeds that: cosign 2 writes bundles beside the image.
+func (k *Key) SignInto(tb testing.TB, repository string, image origin.Image, layout Layout) {
+	tb.Helper()
+	k.sign(tb, []string{"COSIGN_REPOSITORY=" + repository}, image, layout)
+}
+
+func (k *Key) sign(tb testing.TB, env []string, image origin.Image, layout Layout, more ...string) {
+	tb.Helper()
 	args := []string{"sign", "--allow-http-registry", "--key", filepath.Join(k.folder, "key.key")}
 	for _, flag := range layout.flags {
 		args = append(args, strings.Replace(flag, "none.json", filepath.Join(k.folder, "none.json"), 1))
 	}
 	args = append(append(args, more...), image.ByDigest())
-	tool.MustRun(tb, at.PusherEnv(tb), tool.Path(layout.program), args...)
+	tool.MustRun(tb, env, tool.Path(layout.program), args...)
 }
 
 // Attest adds an attestation, which is no signature, as a bundle.

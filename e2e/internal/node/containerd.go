@@ -63,11 +63,38 @@ func Start(tb testing.TB, sandbox string) *Containerd {
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, c.folder, sandbox), 0o600); err != nil {
 		tb.Fatal(err)
 	}
+	c.start(tb, exec.Command("containerd", "--config", file)) //nolint:gosec,noctx // the cleanup ends it
+	return c
+}
+
+// StartWith is [Start] on a configuration that is there already, such as the
+// machine's own, which says nothing of where containerd's folders are. bin is the
+// folder of the program, empty for the system's, and env are further "NAME=value"
+// lines.
+func StartWith(tb testing.TB, bin, file string, env ...string) *Containerd {
+	tb.Helper()
+	c := &Containerd{folder: folder(tb), ended: make(chan struct{})}
+	program := "containerd"
+	if bin != "" {
+		program = filepath.Join(bin, program)
+	}
+	cmd := exec.Command(program, "--config", file, //nolint:gosec,noctx // the cleanup ends it
+		"--root", c.folder+"/root", "--state", c.folder+"/state", "--address", c.folder+"/containerd.sock")
+	// The daemon finds its shim, and its place for files, in the environment.
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "TMPDIR="+c.folder)
+	cmd.Env = append(cmd.Env, env...)
+	c.start(tb, cmd)
+	return c
+}
+
+// start starts the daemon and waits until it answers.
+func (c *Containerd) start(tb testing.TB, cmd *exec.Cmd) {
+	tb.Helper()
 	log, err := os.Create(filepath.Join(c.folder, "log"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c.cmd = exec.Command("containerd", "--config", file) //nolint:gosec,noctx // the cleanup below ends it
+	c.cmd = cmd
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := c.cmd.Start(); err != nil {
@@ -84,7 +111,6 @@ func Start(tb testing.TB, sandbox string) *Containerd {
 	}
 	c.images, c.runtime = runtime.NewImageServiceClient(c.conn), runtime.NewRuntimeServiceClient(c.conn)
 	c.awaitReady(tb)
-	return c
 }
 
 // folder makes a folder with a path that is short enough for sockets, and

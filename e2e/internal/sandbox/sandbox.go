@@ -22,7 +22,23 @@ func Inside() bool { return os.Getenv(inside) != "" }
 
 // Rerun runs this program again, with the same arguments, in a new network
 // namespace, and returns its exit code. It needs root.
-func Rerun() (int, error) {
+func Rerun() (int, error) { return rerun(syscall.CLONE_NEWNET) }
+
+// RerunWithMounts is [Rerun] in a namespace of mounts of its own too: what is
+// mounted there is seen by this program and what it starts alone. [MountsPrivate]
+// must be called inside.
+func RerunWithMounts() (int, error) { return rerun(syscall.CLONE_NEWNET | syscall.CLONE_NEWNS) }
+
+// MountsPrivate cuts the namespace of mounts off from the one that it is a copy
+// of, which would else learn of new mounts.
+func MountsPrivate() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	return nil
+}
+
+func rerun(namespaces uintptr) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 0, fmt.Errorf("find the test binary: %w", err)
@@ -31,7 +47,7 @@ func Rerun() (int, error) {
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNET,
+		Cloneflags: namespaces,
 		Pdeathsig:  syscall.SIGTERM,
 	}
 	// An interrupt from the terminal reaches both. The inner one ends by it, and

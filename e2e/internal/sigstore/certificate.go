@@ -104,6 +104,12 @@ func (c *Certificate) PEM() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.X509.Raw}))
 }
 
+// PrivateKey returns the key of the certificate, PEM, not encrypted.
+func (c *Certificate) PrivateKey(tb testing.TB) string {
+	tb.Helper()
+	return privatePEM(tb, c.key)
+}
+
 // Chain returns the certificate and all above it, the root last.
 func (c *Certificate) Chain() string {
 	if c.issuer == nil {

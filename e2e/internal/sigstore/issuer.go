@@ -18,11 +18,11 @@ const (
 	keyID    = "e2e"
 )
 
-// Issuers are two issuers of OpenID Connect tokens on one host.
+// Issuers are issuers of OpenID Connect tokens on one host.
 type Issuers struct {
 	// People vouches for addresses of e-mail, Workflows for workflows as GitHub
-	// Actions does.
-	People, Workflows string
+	// Actions does, Pipelines for pipelines as GitLab does.
+	People, Workflows, Pipelines string
 
 	host   string
 	key    *ecdsa.PrivateKey
@@ -45,7 +45,7 @@ func newIssuers(tb testing.TB) *Issuers {
 	server := httptest.NewServer(mux)
 	tb.Cleanup(server.Close)
 	i.host = server.URL
-	i.People, i.Workflows = i.host+"/people", i.host+"/workflows"
+	i.People, i.Workflows, i.Pipelines = i.host+"/people", i.host+"/workflows", i.host+"/pipelines"
 	return i
 }
 
@@ -110,6 +110,21 @@ func (i *Issuers) Workflow(tb testing.TB, w Workflow) string {
 		"repository_id": "1", "repository_owner": owner, "repository_owner_id": "2",
 		"repository_visibility": "public", "runner_environment": "github-hosted",
 		"run_id": "7", "run_attempt": "1",
+	})
+}
+
+// Pipeline returns a token of a job of GitLab that runs for a tag of a project,
+// "group/name", by the project's own .gitlab-ci.yml.
+func (i *Issuers) Pipeline(tb testing.TB, project, tag string) string {
+	tb.Helper()
+	namespace, _, _ := strings.Cut(project, "/")
+	commit := strings.Repeat("0123456789", 4)
+	return i.token(tb, i.Pipelines, map[string]any{
+		"sub":          "project_path:" + project + ":ref_type:tag:ref:" + tag,
+		"project_path": project, "project_id": "1", "project_visibility": "public",
+		"namespace_path": namespace, "namespace_id": "2", "pipeline_source": "push", "job_id": "7",
+		"ref": tag, "ref_type": "tag", "sha": commit, "runner_environment": "gitlab-hosted",
+		"ci_config_ref_uri": "gitlab.com/" + project + "//.gitlab-ci.yml@refs/tags/" + tag, "ci_config_sha": commit,
 	})
 }
 

@@ -112,6 +112,18 @@ func (s *Stack) Sign(tb testing.TB, at *origin.Registry, image origin.Image, by 
 	tool.MustRun(tb, append(at.PusherEnv(tb), s.environment...), tool.Path(form.Program), args...)
 }
 
+// Services are the flags that have a program sign through the stack, with Rekor
+// v1, as it signs through the public instance without them.
+func (s *Stack) Services(program string) []string {
+	if program == Cosign2 {
+		return s.serviceFlags(Form{Program: Cosign2, Rekor: RekorV1})
+	}
+	return []string{"--signing-config", s.configs[RekorV1], "--trusted-root", s.root}
+}
+
+// Environment keeps cosign from asking the public instance for keys.
+func (s *Stack) Environment() []string { return s.environment }
+
 // serviceFlags name the services one by one, as the format of the tags has it.
 func (s *Stack) serviceFlags(form Form) []string {
 	flags := []string{"--fulcio-url", s.FulcioURL, "--rekor-url", s.RekorURL, "--tlog-upload=" + strconv.FormatBool(form.Rekor != Unlogged)}

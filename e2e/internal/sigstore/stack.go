@@ -156,29 +156,3 @@ func (s *Stack) startFulcio(tb testing.TB) (wait func()) {
 		"--config-path", file(tb, s.folder, "fulcio.yaml", s.fulcioConfig()))
 	return func() { p.awaitAnswer(tb, s.FulcioURL+"/healthz") }
 }
-
-// fulcioConfig says whose tokens are taken, and what of a workflow's token goes
-// into its certificate.
-func (s *Stack) fulcioConfig() string {
-	return fmt.Sprintf(`oidc-issuers:
-  %[1]s: {issuer-url: %[1]s, client-id: %[3]s, type: email}
-  %[2]s: {issuer-url: %[2]s, client-id: %[3]s, type: ci-provider, ci-provider: workflows}
-ci-issuer-metadata:
-  workflows:
-    default-template-values: {url: "https://github.com"}
-    subject-alternative-name-template: "{{ .url }}/{{ .job_workflow_ref }}"
-    extension-templates:
-      github-workflow-trigger: event_name
-      github-workflow-sha: sha
-      github-workflow-name: workflow
-      github-workflow-repository: repository
-      github-workflow-ref: ref
-      build-signer-uri: "{{ .url }}/{{ .job_workflow_ref }}"
-      build-signer-digest: job_workflow_sha
-      build-trigger: event_name
-      source-repository-uri: "{{ .url }}/{{ .repository }}"
-      source-repository-digest: sha
-      source-repository-ref: ref
-      runner-environment: runner_environment
-`, s.Issuers.People, s.Issuers.Workflows, audience)
-}
