@@ -42,6 +42,9 @@ type evaluation struct {
 	// opened is true when something would have been refused, had the gate not
 	// been opened.
 	opened bool
+	// unresolved is why there is nothing that a policy could match by; empty when
+	// there are bytes.
+	unresolved verify.Reason
 }
 
 // evaluate asks for the results that matched need and lets each policy judge.
@@ -242,6 +245,9 @@ func (v evaluation) fill(d *Decision) {
 		d.Policies = make([]Outcome, len(v.findings))
 	} else if v.verdict != Allow {
 		d.Reasons = []string{ReasonNoPolicy}
+		if v.unresolved != "" {
+			d.Reasons = append(d.Reasons, string(v.unresolved))
+		}
 	}
 	for i, f := range v.findings {
 		d.Policies[i] = Outcome{

@@ -78,9 +78,9 @@ func (v evaluation) refusal(head string, d Decision) string {
 	case len(v.findings) == 0 && v.verdict == Allow:
 		return head + "no policy matches" + tail(d)
 	case len(v.findings) == 0 && v.opened:
-		return head + "would be refused, no policy matches it; served because of INFORM_ONLY" + tail(d)
+		return head + "would be refused, " + v.nowhere() + "no policy matches it; served because of INFORM_ONLY" + tail(d)
 	case len(v.findings) == 0:
-		return head + "refused, no policy matches it" + tail(d)
+		return head + "refused, " + v.nowhere() + "no policy matches it" + tail(d)
 	case v.verdict == Allow && slices.ContainsFunc(v.findings, func(f finding) bool { return f.left }):
 		return v.leftMessage(head, d)
 	case v.verdict == Allow:
@@ -111,6 +111,14 @@ func (v evaluation) leftMessage(head string, d Decision) string {
 		}
 	}
 	return assemble(head, clauses, " ("+string(verify.NotKnown)+"); the pull will be judged"+tail(d))
+}
+
+// nowhere says first what may be put right before a policy is written.
+func (v evaluation) nowhere() string {
+	if text := foundWords[v.unresolved]; text != "" {
+		return text + " and "
+	}
+	return ""
 }
 
 // verifiedBy lists the results that count, in the order of their names.

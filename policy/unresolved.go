@@ -90,7 +90,9 @@ func (e *Engine) unresolved(d Decision, rules Rules, request Request, image oci.
 			JudgedAt: d.Time, CollectedAt: d.Time, Cached: true,
 		}
 	}
-	rules.weigh(matched, results, d.Time, request.PullJudges).fill(&d)
+	v := rules.weigh(matched, results, d.Time, request.PullJudges)
+	v.unresolved = u.Reason
+	v.fill(&d)
 	for i := range d.Policies {
 		e.observe(d.Policies[i])
 	}
