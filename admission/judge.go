@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,8 +30,8 @@ type subject struct {
 	name string
 }
 
-// question is what is asked about an image.
-func (h *Handler) question(v *review, ref oci.Reference) policy.Request {
+// ask is what is asked about an image.
+func (h *Handler) ask(v *review, ref oci.Reference) policy.Request {
 	return policy.Request{
 		Kind: policy.KindAdmission, Reference: ref, Client: v.client, Namespace: v.Namespace, Workload: v.workload(),
 	}
@@ -66,26 +67,46 @@ func (h *Handler) judgeCurrent(ctx context.Context, v *review, subjects []subjec
 		// The rules outran this review: the last question is for a refusal, so that
 		// the answer names a record that says what was answered.
 		last := round == maxDecisions
-		var group errgroup.Group
-		group.SetLimit(atOnce)
-		stale := false
-		for i, s := range subjects {
-			if round > 0 && decisions[i].Revision == h.cfg.Revision() {
-				continue
+		var stale []int
+		for i := range subjects {
+			if round == 0 || decisions[i].Revision != h.cfg.Revision() {
+				stale = append(stale, i)
 			}
-			stale = true
-			group.Go(func() (err error) {
-				decisions[i], err = h.judge(ctx, v, s, last)
-				return err
-			})
 		}
-		if err := group.Wait(); err != nil {
+		err := together(len(stale), func(n int) (err error) {
+			i := stale[n]
+			decisions[i], err = h.judge(ctx, v, subjects[i], last)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
-		if !stale || last {
+		if len(stale) == 0 || last {
 			return decisions, nil
 		}
 	}
+}
+
+// together does n things, [atOnce] at the same time and one of them here: most
+// reviews have one image.
+func together(n int, do func(n int) error) error {
+	var next atomic.Int64
+	work := func() error {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return nil
+			}
+			if err := do(i); err != nil {
+				return err
+			}
+		}
+	}
+	var group errgroup.Group
+	for range min(n, atOnce) - 1 {
+		group.Go(work)
+	}
+	return errors.Join(work(), group.Wait())
 }
 
 // judge decides about one subject.
@@ -95,7 +116,7 @@ func (h *Handler) judge(ctx context.Context, v *review, s subject, superseded bo
 			d, err = policy.Decision{}, fmt.Errorf("judge %s: panic: %v\n%s", s.ref, p, debug.Stack())
 		}
 	}()
-	question := h.question(v, s.ref)
+	question := h.ask(v, s.ref)
 	question.Superseded = superseded
 	question.KnownOnly, question.PullJudges = !h.cfg.ContactRegistries, !h.cfg.ContactRegistries
 	image, unresolved := h.find(ctx, v, s)
@@ -170,7 +191,7 @@ func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 // judgeBehind judges an image that came too late for its review: its results are
 // kept for the next.
 func (h *Handler) judgeBehind(ctx context.Context, v *review, image oci.Image) {
-	if _, err := h.unrecorded.Decide(ctx, h.question(v, image.Reference), image); err != nil {
+	if _, err := h.unrecorded.Decide(ctx, h.ask(v, image.Reference), image); err != nil {
 		h.cfg.Log.DebugContext(ctx, "not judged behind an answer", "image", image.Reference.String(), "error", err)
 	}
 }

@@ -33,7 +33,10 @@ func (h *Handler) mutate(ctx context.Context, v *review, entry *logLine) (respon
 		if v.SubResource == ephemeralSubresource && u.list != ephemeral {
 			continue
 		}
-		name, ok := h.rewritten(ctx, v, u.image, pins)
+		name, ok := h.as(u)
+		if !ok {
+			name, ok = h.rewritten(ctx, v, u.image, pins)
+		}
 		if !ok {
 			continue
 		}
@@ -58,6 +61,27 @@ func (h *Handler) mutate(ctx context.Context, v *review, entry *logLine) (respon
 
 // ephemeralSubresource is how ephemeral containers are added to a pod.
 const ephemeralSubresource = "ephemeralcontainers"
+
+// as returns the name that a use had, when it was rewritten from the one that it
+// has now: whoever applies a pod's manifest again changes nothing. Another name
+// for the same would restart the container, and of a volume it is refused.
+func (h *Handler) as(u use) (string, bool) {
+	if u.had == "" {
+		return "", false
+	}
+	before, through, err := h.names.origin(u.had)
+	if err != nil || !through {
+		return "", false
+	}
+	now, direct, err := h.names.origin(u.image)
+	if err != nil || direct || !h.cfg.Listed(now.Repository.Registry) {
+		return "", false
+	}
+	if now.Digest.IsZero() {
+		before.Digest = oci.Digest{} // PIN added it.
+	}
+	return u.had, before == now
+}
 
 // rewritten returns the name by which an image is pulled through the gateway; false
 // for one that is left as it is.
@@ -84,7 +108,7 @@ func (h *Handler) pin(ctx context.Context, v *review, ref oci.Reference) oci.Dig
 	if !known || image.Age > 0 || ctx.Err() != nil {
 		return oci.Digest{}
 	}
-	question := h.question(v, ref)
+	question := h.ask(v, ref)
 	question.KnownOnly = true
 	d, err := h.unrecorded.Decide(ctx, question, image)
 	if err != nil || !d.Verdict.Served() || slices.Contains(d.Reasons, policy.ReasonNotKnown) || d.Image.Digest != image.Reference.Digest {

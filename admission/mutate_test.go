@@ -29,7 +29,7 @@ func patched(t *testing.T, request object, patch []byte) object {
 	check(t, json.Unmarshal(patch, &operations))
 	for _, o := range operations {
 		parts := strings.Split(strings.TrimPrefix(o.Path, "/"), "/")
-		var at any = copied["object"]
+		at := copied["object"]
 		for _, part := range parts[:len(parts)-1] {
 			at = child(t, at, part)
 		}
@@ -280,12 +280,35 @@ func TestPatchesAreGolden(t *testing.T) {
 	spec["initContainers"] = []any{object{"name": "sidecar", "image": watched, "restartPolicy": "Always"}}
 	spec["volumes"] = []any{object{"name": "tmp", "emptyDir": object{}}, object{"name": "model", "image": object{"reference": "registry.acme.com:5000/model:2"}}}
 	request := create("Pod", spec)
-	got := string(w.post("/mutate", review(t, request)).Body.Bytes()) + "\n" + string(w.mutate(request).Patch) + "\n"
+	got := w.post("/mutate", review(t, request)).Body.String() + "\n" + string(w.mutate(request).Patch) + "\n"
 	request["object"].(object)["metadata"].(object)["annotations"] = object{"a": "b"}
 	got += string(w.mutate(request).Patch) + "\n"
 	for _, o := range outcomes {
-		got += "\n# " + o.name + "\n" + string(w.post("/validate", review(t, create("Deployment", pod("containers", o.image)))).Body.Bytes()) + "\n"
+		got += "\n# " + o.name + "\n" + w.post("/validate", review(t, create("Deployment", pod("containers", o.image)))).Body.String() + "\n"
 	}
-	got += "\n# several, and one twice\n" + string(w.post("/validate", review(t, create("Pod", pod("containers", missing, unsigned, watched, unlisted, unsigned)))).Body.Bytes()) + "\n"
+	got += "\n# several, and one twice\n" + w.post("/validate", review(t, create("Pod", pod("containers", missing, unsigned, watched, unlisted, unsigned)))).Body.String() + "\n"
 	golden(t, "testdata/answers.golden", got)
+}
+
+func TestAManifestThatIsAppliedAgainChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	digest, other := "@sha256:"+strings.Repeat("a", 64), "@sha256:"+strings.Repeat("b", 64)
+	name := pullHost + "/docker.io/acme/other:1"
+	for _, c := range []struct{ says, had, written, want string }{
+		{"the name that was rewritten", name, "acme/other:1", name},
+		{"with the digest that was added then", name + digest, "docker.io/acme/other:1", name + digest},
+		{"with the digest that it has itself", name + digest, "acme/other:1" + digest, name + digest},
+		{"another tag is another image", name + digest, "acme/other:2", pullHost + "/docker.io/acme/other:2"},
+		{"another digest is another image", name + digest, "acme/other:1" + other, name + other},
+		{"a digest that there was none of", name, "acme/other:1" + digest, name + digest},
+		{"another repository", pullHost + "/docker.io/acme/api:1", "acme/other:1", name},
+		{"one that was not rewritten then", "acme/other:2", "acme/other:1", name},
+	} {
+		for _, list := range []string{"containers", "initContainers", "volumes"} {
+			request := change("Pod", pod(list, c.had), pod(list, c.written))
+			if got := imageOf(patched(t, request, w.mutate(request).Patch), list); got != c.want {
+				t.Errorf("%s, in %s: got %s, want %s", c.says, list, got, c.want)
+			}
+		}
+	}
 }

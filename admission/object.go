@@ -97,6 +97,8 @@ type use struct {
 	index int
 	name  string
 	image string
+	// had is the image of the same use before an update; empty without one.
+	had string
 }
 
 // id tells the uses of one pod apart, whatever their order.
@@ -119,7 +121,7 @@ func (p *podSpec) uses() []use {
 	all := make([]use, 0, len(p.InitContainers)+len(p.Containers)+len(p.EphemeralContainers)+1)
 	for i := range p.Volumes {
 		if v := &p.Volumes[i]; v.Image != nil {
-			all = append(all, use{"volumes", i, v.Name, v.Image.Reference})
+			all = append(all, use{list: "volumes", index: i, name: v.Name, image: v.Image.Reference})
 		}
 	}
 	for _, part := range []struct {
@@ -127,7 +129,7 @@ func (p *podSpec) uses() []use {
 		containers []container
 	}{{"initContainers", p.InitContainers}, {"containers", p.Containers}, {ephemeral, p.EphemeralContainers}} {
 		for i := range part.containers {
-			all = append(all, use{part.list, i, part.containers[i].Name, part.containers[i].Image})
+			all = append(all, use{list: part.list, index: i, name: part.containers[i].Name, image: part.containers[i].Image})
 		}
 	}
 	return all
@@ -146,7 +148,7 @@ func (v *review) fresh() []use {
 	}
 	var some []use
 	for _, u := range all {
-		if image, known := had[u.id()]; !known || image != u.image {
+		if u.had = had[u.id()]; u.had != u.image || u.image == "" {
 			some = append(some, u)
 		}
 	}

@@ -36,14 +36,18 @@ const (
 
 // envelope is an AdmissionReview as it is posted (Kubernetes API
 // admission.k8s.io/v1). Fields that are not read are ignored.
-type envelope struct {
-	APIVersion string  `json:"apiVersion"`
-	Kind       string  `json:"kind"`
-	Request    *review `json:"request"`
+type envelope[T any] struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Request    *struct {
+		question
+		Object    T `json:"object"`
+		OldObject T `json:"oldObject"`
+	} `json:"request"`
 }
 
-// review is the question of one AdmissionReview.
-type review struct {
+// question is what is asked, without the objects.
+type question struct {
 	UID         string    `json:"uid"`
 	Kind        groupKind `json:"kind"`
 	SubResource string    `json:"subResource"`
@@ -53,16 +57,17 @@ type review struct {
 	UserInfo    struct {
 		Username string `json:"username"`
 	} `json:"userInfo"`
-	Object    json.RawMessage `json:"object"`
-	OldObject json.RawMessage `json:"oldObject"`
-	DryRun    bool            `json:"dryRun"`
+	DryRun bool `json:"dryRun"`
+}
 
+// review is the question of one AdmissionReview, read.
+type review struct {
+	question
 	limits limits
 	client policy.Client
 	place  place
-	// object and old are read when the kind is one of ours; old is nil without one.
-	object *object
-	old    *object
+	// object and old are nil unless the kind is one of ours; old also without one.
+	object, old *object
 }
 
 // groupKind names the type of an object.
@@ -142,48 +147,64 @@ func tooLarge() error {
 	return refuse(http.StatusRequestEntityTooLarge, "a review has at most %d bytes", maxReview)
 }
 
-// parse reads a review. It keeps nothing of b.
+// parse reads a review. It keeps nothing of b. Nearly all are about something of
+// ours, so the objects are read in the same pass; where that fails, the kind is read
+// first, since an object of another kind may have anything where ours have images.
 func parse(b []byte) (*review, error) {
-	var e envelope
-	if err := decode(b, &e); err != nil {
+	var e envelope[*object]
+	if decode(b, &e) == nil && e.Request != nil {
+		v := &review{question: e.Request.question}
+		return v, v.take(e.APIVersion, e.Kind, func() (now, old *object, err error) {
+			return e.Request.Object, e.Request.OldObject, nil
+		})
+	}
+	var raw envelope[json.RawMessage]
+	if err := decode(b, &raw); err != nil {
 		return nil, err
 	}
-	v := e.Request
+	if raw.Request == nil {
+		return nil, refuse(http.StatusBadRequest, "the review has no request")
+	}
+	v := &review{question: raw.Request.question}
+	return v, v.take(raw.APIVersion, raw.Kind, func() (now, old *object, err error) {
+		if now, err = readObject(raw.Request.Object); err == nil {
+			old, err = readObject(raw.Request.OldObject)
+		}
+		return now, old, err
+	})
+}
+
+// take checks the question and, where it is about something of ours, takes the
+// objects.
+func (v *review) take(version, kind string, objects func() (now, old *object, err error)) error {
 	switch {
-	case e.APIVersion != apiVersion || e.Kind != reviewKind:
-		return nil, refuse(http.StatusBadRequest, "wanted an %s of %s", reviewKind, apiVersion)
-	case v == nil || v.UID == "":
-		return nil, refuse(http.StatusBadRequest, "the review has no request or no uid")
+	case version != apiVersion || kind != reviewKind:
+		return refuse(http.StatusBadRequest, "wanted an %s of %s", reviewKind, apiVersion)
+	case v.UID == "":
+		return refuse(http.StatusBadRequest, "the review has no uid")
 	}
 	switch v.Operation {
 	case "CREATE", "UPDATE":
 	case "DELETE", "CONNECT":
-		return v, nil
+		return nil
 	default:
-		return nil, refuse(http.StatusBadRequest, "%.40q is no operation", v.Operation)
+		return refuse(http.StatusBadRequest, "%.40q is no operation", v.Operation)
 	}
 	if v.place = kinds[v.Kind]; v.place == 0 {
-		return v, nil
+		return nil
 	}
-	return v, v.readObjects()
-}
-
-// readObjects reads what is reviewed and what was there before.
-func (v *review) readObjects() (err error) {
-	if v.object, err = readObject(v.Object); err != nil {
+	now, old, err := objects()
+	if err != nil {
 		return err
 	}
-	if v.object == nil {
+	if now == nil {
 		return refuse(http.StatusBadRequest, "the review has no object")
 	}
-	if v.Operation == "UPDATE" {
-		if v.old, err = readObject(v.OldObject); err != nil {
-			return err
-		}
+	if v.object = now; v.Operation == "UPDATE" {
+		v.old = old
 	}
-	v.Object, v.OldObject = nil, nil
 	if v.Namespace == "" {
-		v.Namespace = v.object.Metadata.Namespace
+		v.Namespace = now.Metadata.Namespace
 	}
 	if v.Namespace == "" {
 		// Policies are about namespaces: without one, some would not match.

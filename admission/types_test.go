@@ -1,5 +1,3 @@
-//go:build apitypes
-
 package admission_test
 
 import (

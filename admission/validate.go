@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"vouchsafe/policy"
@@ -18,8 +19,8 @@ func (h *Handler) validate(ctx context.Context, v *review, entry *logLine) (resp
 	if err != nil {
 		return response{}, err
 	}
-	if err := ctx.Err(); err != nil && context.Cause(ctx) == context.Canceled {
-		return response{}, err // Nobody reads it.
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return response{}, ctx.Err() // Nobody reads it.
 	}
 	verdict := policy.Allow
 	for _, d := range decisions {
@@ -39,13 +40,14 @@ func (h *Handler) validate(ctx context.Context, v *review, entry *logLine) (resp
 // although they could be rewritten to it.
 func (h *Handler) subjects(v *review) (all []subject, direct []string) {
 	seen := map[subject]bool{}
-	warned := map[string]bool{}
+	read := map[string]bool{}
 	for _, u := range v.fresh() {
 		// A template may leave an image to be filled in later; what fills it in is
 		// judged then, and the pod in any case.
-		if v.place != inSpec && strings.TrimSpace(u.image) == "" {
+		if read[u.image] || v.place != inSpec && strings.TrimSpace(u.image) == "" {
 			continue
 		}
+		read[u.image] = true
 		s := subject{}
 		ref, through, err := h.names.origin(u.image)
 		if s.ref = ref; err != nil {
@@ -55,8 +57,7 @@ func (h *Handler) subjects(v *review) (all []subject, direct []string) {
 			seen[s] = true
 			all = append(all, s)
 		}
-		if err == nil && !through && v.place == inSpec && h.names.host != "" && !warned[u.image] && h.cfg.Listed(ref.Repository.Registry) {
-			warned[u.image] = true
+		if err == nil && !through && v.place == inSpec && h.names.host != "" && h.cfg.Listed(ref.Repository.Registry) {
 			direct = append(direct, ref.String()+" is not pulled through the gateway (PULL_HOST) unless its node is configured to")
 		}
 	}

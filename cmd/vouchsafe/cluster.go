@@ -50,7 +50,10 @@ func (a *app) newCluster(s *stack, settings config.Settings, data *datadir.Dir, 
 	if settings.WebhookListen == "" {
 		return c, nil
 	}
-	c.webhook = admission.New(s.resolver, s.decider, s.engine, admission.Config{
+	// What is asked for a dry run or a pin is nobody's decision, so it is not counted.
+	quiet := *s.engine
+	quiet.Observe = nil
+	c.webhook = admission.New(s.resolver, s.decider, &quiet, admission.Config{
 		PullHost: settings.PullHost, DefaultRegistry: settings.DefaultRegistry,
 		Pin: settings.Pin == config.PinWhenKnown, ContactRegistries: settings.ContactRegistries,
 		Listed: func(name string) bool {
