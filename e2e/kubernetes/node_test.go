@@ -236,7 +236,8 @@ func (s *site) checkRefusedAtPull(t *testing.T, namespace, name, repository stri
 	if phase := s.state(t, namespace, name).Status.Phase; phase != "Pending" {
 		t.Errorf("the pod is %s", phase)
 	}
-	t.Log(steady(shown[strings.Index(shown, "Events:"):]))
+	s.checkEvent(t, namespace, name, repository)
+	t.Log(steady(cluster.MustKubectl(t, "--namespace", namespace, "get", "events", "--field-selector=involvedObject.name="+name).Stdout))
 }
 
 // push pushes an image of its own and signs it, or not.

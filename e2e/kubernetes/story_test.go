@@ -23,6 +23,8 @@ func TestAWholeNodeInstalledFromDeploy(t *testing.T) {
 		{"a tag is moved between admission and pull", (*site).tellMoved},
 		{"everything starts again while the webhook is down", (*site).tellRestart},
 		{"without the webhooks the pull refuses", (*site).tellWithout},
+		{"an image that no gateway pulled is verified all the same", (*site).tellNeverPulled},
+		{"an older containerd hides the reason and the Event has it", (*site).tellOlder},
 	} {
 		if !t.Run(chapter.name, func(t *testing.T) { chapter.tell(s, t) }) {
 			t.Fatal(explain())
@@ -148,5 +150,9 @@ func (s *site) tellWithout(t *testing.T) {
 		if requests := s.at.Requests(blob); len(requests) > 0 {
 			t.Errorf("content of a refused image was fetched: %v", requests)
 		}
+	}
+	s.checkRights(t)
+	if s.metric(t, `vouchsafe_pod_events_total{outcome="written"}`) == 0 {
+		t.Error("no Event was counted")
 	}
 }

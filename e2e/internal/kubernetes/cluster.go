@@ -29,6 +29,8 @@ type Cluster struct {
 	Kubeconfig string
 	// Took says how long each program took until it served.
 	Took map[string]time.Duration
+	// Caller is what the API server shows webhooks that ask for a certificate.
+	Caller Caller
 
 	folder    string
 	ca        *authority
@@ -47,6 +49,9 @@ func Start(folder string) (*Cluster, error) {
 		return c, err
 	}
 	if c.tokens, err = c.ca.serviceAccounts(); err != nil {
+		return c, err
+	}
+	if c.Caller, err = newCaller(filepath.Join(folder, "caller")); err != nil {
 		return c, err
 	}
 	admin, err := c.user("admin", pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}})
@@ -140,6 +145,7 @@ func (c *Cluster) startAPI() error {
 		"--service-account-key-file="+c.tokens.cert, "--service-account-signing-key-file="+c.tokens.key,
 		"--service-cluster-ip-range="+serviceCIDR, "--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+		"--admission-control-config-file="+c.Caller.plugins,
 		// Webhooks are asked at the addresses behind their Services, since nothing
 		// here routes Services.
 		"--enable-aggregator-routing=true",

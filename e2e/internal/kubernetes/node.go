@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -91,6 +90,8 @@ staticPodPath: ""
 type node struct {
 	folder, pause string
 	user          user
+	// older is set when containerd is the machine's.
+	older bool
 }
 
 // AddNode starts the scheduler and a node, and returns when the node is ready.
@@ -124,7 +125,11 @@ func (n *node) write() error {
 			return err
 		}
 	}
-	config := fmt.Appendf(nil, containerdConfig, n.folder, n.pause, pluginFolder())
+	text := containerdConfig
+	if n.older {
+		text = olderConfig
+	}
+	config := fmt.Appendf(nil, text, n.folder, n.pause, pluginFolder())
 	return errors.Join(
 		os.WriteFile(filepath.Join(n.folder, "containerd.toml"), config, 0o600),
 		os.WriteFile(filepath.Join(n.folder, "cni", "10-e2e.conflist"), []byte(network), 0o600),
@@ -163,7 +168,11 @@ func (c *Cluster) startContainerd() error {
 	bin := tool.Path("containerd2")
 	// The daemon finds its shim by PATH.
 	path := "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")
-	p, err := c.start("containerd", []string{path}, filepath.Join(bin, "containerd"), "--config", filepath.Join(c.node.folder, "containerd.toml"))
+	daemon := filepath.Join(bin, "containerd")
+	if c.node.older {
+		daemon, path = "containerd", "PATH="+os.Getenv("PATH")
+	}
+	p, err := c.start("containerd", []string{path}, daemon, "--config", filepath.Join(c.node.folder, "containerd.toml"))
 	if err != nil {
 		return err
 	}
@@ -233,14 +242,4 @@ func (c *Cluster) get(path string, into any) bool {
 	}
 	defer response.Body.Close() //nolint:errcheck // it was read
 	return response.StatusCode == http.StatusOK && json.NewDecoder(response.Body).Decode(into) == nil
-}
-
-// Import puts the images of an OCI layout in a tar file onto the node, as one
-// who has no registry does.
-func (c *Cluster) Import(file string) error {
-	out, err := exec.Command("ctr", "--address", c.socket(), "--namespace", "k8s.io", "images", "import", file).CombinedOutput() //nolint:gosec,noctx // the tests' own file; it ends with the import
-	if err != nil {
-		return fmt.Errorf("import %s (Debian: apt-get install containerd): %w\n%s", filepath.Base(file), err, out)
-	}
-	return nil
 }
