@@ -14,12 +14,14 @@ func (x *examiner) block(b block, registry string) {
 	blocked := b.d.flag(append(slices.Clone(b.at), "blocked")...)
 	host, _, _ := strings.Cut(b.location, "/")
 	mirrors, _ := b.d.value(append(slices.Clone(b.at), "mirror")...).([]any)
+	want := x.pathWanted(b, registry)
 	for i := range mirrors {
-		x.mirror(b, registry, strconv.Itoa(i), location)
+		x.mirror(b, registry, strconv.Itoa(i), want, location)
 	}
 	switch {
 	case x.want.isGateway("", host):
-		x.location(b, registry)
+		x.below(b, registry, b.at, b.location, want)
+		x.insecure(b.d, b.at, registry)
 	case !blocked:
 		why := "location is %s: images come from there"
 		if len(mirrors) > 0 {
@@ -34,8 +36,18 @@ func (x *examiner) block(b block, registry string) {
 	}
 }
 
-// mirror judges one mirror of a block.
-func (x *examiner) mirror(b block, registry, n, remedy string) {
+// pathWanted is what has to stand behind the gateway for the images of a block: a
+// wildcard's prefix gives way to the location as a whole.
+func (x *examiner) pathWanted(b block, registry string) string {
+	if strings.HasPrefix(b.prefix, "*") {
+		return pathForm(registry)
+	}
+	return pathForm(registry) + strings.TrimPrefix(b.prefix, registry)
+}
+
+// mirror judges one mirror of a block. want is the path that has to stand behind
+// the gateway.
+func (x *examiner) mirror(b block, registry, n, want, remedy string) {
 	at := append(slices.Clone(b.at), "mirror", n)
 	location := b.d.text(append(at, "location")...)
 	host, _, _ := strings.Cut(location, "/")
@@ -43,6 +55,7 @@ func (x *examiner) mirror(b block, registry, n, remedy string) {
 		x.add(Open, registry, b.d.file, b.d.line(append(at, "location")...), remedy, "mirror %s is not the gateway and is asked for images", shown(location))
 		return
 	}
+	x.below(b, registry, at, location, want)
 	key := append(slices.Clone(at), "pull-from-mirror")
 	if from := b.d.text(key...); from != "" && from != "all" {
 		x.add(Wrong, registry, b.d.file, b.d.line(key...), remedy, "pull-from-mirror is %s: for other pulls the gateway is not asked", shown(from))
@@ -53,15 +66,13 @@ func (x *examiner) mirror(b block, registry, n, remedy string) {
 	x.insecure(b.d, at, registry)
 }
 
-// location judges a block whose location is the gateway.
-func (x *examiner) location(b block, registry string) {
-	rest := strings.TrimPrefix(b.prefix, registry)
-	if want := pathForm(registry) + rest; !strings.HasPrefix(b.prefix, "*") && b.location != x.want.host()+"/"+want {
-		if _, got, _ := strings.Cut(b.location, "/"); got != want {
-			x.add(Wrong, registry, b.d.file, b.line("location"), fmt.Sprintf("location = %q", x.want.host()+"/"+want), "location is %s: other images of the gateway, or none", shown(b.location))
-		}
+// below judges whether a location, the block's or a mirror's, is the gateway's
+// place for the images of the block and not for others.
+func (x *examiner) below(b block, registry string, at []string, location, want string) {
+	if _, got, _ := strings.Cut(strings.TrimRight(location, "/"), "/"); got != want {
+		x.add(Wrong, registry, b.d.file, b.d.line(append(slices.Clone(at), "location")...), fmt.Sprintf("location = %q", strings.TrimRight(x.want.host()+"/"+want, "/")),
+			"location is %s: other images of the gateway, or none", shown(location))
 	}
-	x.insecure(b.d, b.at, registry)
 }
 
 // insecure judges whether TLS is spoken to the gateway when it should be.
@@ -87,10 +98,12 @@ func (x *examiner) ownBlock(r registries) {
 			x.add(Open, b.prefix, b.d.file, b.line("location"), fmt.Sprintf("location = %q", b.prefix), "names of the gateway lead to %s", shown(b.location))
 			continue
 		}
+		_, want, _ := strings.Cut(b.prefix, "/")
+		x.below(b, b.prefix, b.at, b.location, want)
 		x.insecure(b.d, b.at, b.prefix)
 		mirrors, _ := b.d.value(append(slices.Clone(b.at), "mirror")...).([]any)
 		for i := range mirrors {
-			x.mirror(b, b.prefix, strconv.Itoa(i), "remove the mirror")
+			x.mirror(b, b.prefix, strconv.Itoa(i), want, "remove the mirror")
 		}
 	}
 }

@@ -23,10 +23,12 @@ type document struct {
 	tables []tomlTable
 }
 
-// tomlTable is the header of a table, and its line.
+// tomlTable is the header of a table or of an element of an array of tables, and
+// its line.
 type tomlTable struct {
-	keys []string
-	line int
+	keys  []string
+	line  int
+	array bool
 }
 
 // unit separates the keys of a path.

@@ -2,6 +2,7 @@ package nodeconfig
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -48,9 +49,6 @@ func registryOf(folder string) string {
 	return folder
 }
 
-// capabilities that containerd knows. With any other it drops the whole file.
-var capabilities = []string{"pull", "resolve", "push", "referrers"}
-
 // hostsCheck judges one hosts.toml.
 type hostsCheck struct {
 	*examiner
@@ -88,6 +86,9 @@ func (x *examiner) hostsText(file, registry string, text []byte) {
 		return
 	}
 	c := hostsCheck{examiner: x, d: d, registry: registry}
+	if !c.decodes(text) {
+		return
+	}
 	c.server()
 	hosts := c.names()
 	if len(hosts) == 0 {
@@ -99,13 +100,17 @@ func (x *examiner) hostsText(file, registry string, text []byte) {
 	}
 }
 
-// names returns the hosts in the order in which containerd asks them: it reads
-// the headers of tables alone.
+// names returns the hosts, however they are written. containerd 2.x sees those
+// alone that have a header of their own; 1.6 sees all, in an order that the file
+// does not tell.
 func (c *hostsCheck) names() []string {
-	var hosts []string
-	for _, table := range c.d.tables {
-		if len(table.keys) >= 2 && table.keys[0] == "host" && !slices.Contains(hosts, table.keys[1]) {
-			hosts = append(hosts, table.keys[1])
+	hosts := slices.Sorted(maps.Keys(c.d.table("host")))
+	for _, host := range hosts {
+		if !slices.ContainsFunc(c.d.tables, func(t tomlTable) bool {
+			return !t.array && len(t.keys) >= 2 && t.keys[0] == "host" && t.keys[1] == host
+		}) {
+			c.add(Open, c.registry, c.d.file, c.d.line("host", host), "write each host below a header of its own",
+				"no [host.…] header: containerd 2.x does not see host %s, 1.6 does and may ask it first", shown(host))
 		}
 	}
 	return hosts
@@ -134,10 +139,9 @@ func (c *hostsCheck) sameHost(u *url.URL) bool { return u.Host == c.want.host() 
 func (c *hostsCheck) host(name string) {
 	at := []string{"host", name}
 	line := c.d.line(at...)
-	pulls, known := c.capabilities(at)
+	pulls := c.capabilities(at)
 	u, ok := hostURL(name)
 	switch {
-	case !known:
 	case !ok:
 		c.add(Open, c.registry, c.d.file, line, fmt.Sprintf("[host.%q]", c.want.url()), "%s is no URL: containerd drops the file and asks the registry itself", shown(name))
 	case !c.want.isGateway(u.Scheme, u.Host) && !c.sameHost(u):
@@ -167,23 +171,16 @@ func (c *hostsCheck) lacks(at []string, capability string) {
 }
 
 // capabilities returns what a table gives, which is all when it says nothing.
-func (c *hostsCheck) capabilities(at []string) (given map[string]bool, known bool) {
-	given = map[string]bool{}
-	path := append(slices.Clone(at), "capabilities")
-	listed := c.d.texts(path...)
+func (c *hostsCheck) capabilities(at []string) map[string]bool {
+	listed := c.d.texts(append(slices.Clone(at), "capabilities")...)
 	if len(listed) == 0 {
 		listed = capabilities
 	}
+	given := map[string]bool{}
 	for _, each := range listed {
-		each = strings.ToLower(each)
-		if !slices.Contains(capabilities, each) {
-			c.add(Open, c.registry, c.d.file, c.d.line(path...), `capabilities = ["pull", "resolve"]`,
-				"containerd does not know the capability %s, drops the file and asks the registry itself", shown(each))
-			return given, false
-		}
-		given[each] = true
+		given[strings.ToLower(each)] = true
 	}
-	return given, true
+	return given
 }
 
 // gatewayTable judges how the gateway is reached.

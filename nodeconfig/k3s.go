@@ -2,39 +2,103 @@ package nodeconfig
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 const (
 	k3sRegistries = "/etc/rancher/k3s/registries.yaml"
-	k3sConfig     = "/etc/rancher/k3s/config.yaml"
-	k3sDropIns    = "/etc/rancher/k3s/config.yaml.d"
-	k3sOurs       = k3sDropIns + "/zz-vouchsafe.yaml"
+	k3sOurs       = "/etc/rancher/k3s/config.yaml.d/zz-vouchsafe.yaml"
 	k3sAuthority  = "/etc/rancher/k3s/" + authorityFile
-	k3sTemplates  = "/var/lib/rancher/k3s/agent/etc/containerd"
-	// k3sNoDefault keeps k3s from adding the registry itself behind the endpoints
-	// of a mirror.
-	k3sNoDefault = "disable-default-registry-endpoint"
 )
 
-// k3sUnits may have the option on a command line.
-var k3sUnits = []string{"/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s-agent.service"}
-
-// k3s judges what k3s makes the files of its own containerd from.
+// k3s judges what k3s, and RKE2 where that is on the node, make the files of
+// their own containerd from.
 func (x *examiner) k3s() {
-	x.k3sDefaultEndpoint()
-	for _, name := range x.list(k3sTemplates, false) {
-		if strings.HasSuffix(name, ".tmpl") {
-			x.add(Wrong, every, path.Join(k3sTemplates, name), 1, "remove it, or see that it keeps config_path", "a template of config.toml takes the place of k3s's own, and is not judged here")
+	judged := false
+	for _, of := range distributions {
+		if slices.ContainsFunc(of.signs, x.there) {
+			x.distribution(of)
+			judged = true
 		}
 	}
-	d, ok := x.parse(k3sRegistries, parseYAML)
-	if !ok {
-		x.add(Open, every, k3sRegistries, 0, "write the file", "no registries.yaml: k3s asks every registry itself")
+	if !judged {
+		x.distribution(distributions[0])
+	}
+}
+
+func (x *examiner) there(name string) bool {
+	there, err := x.node.exists(name)
+	if err != nil {
+		x.errs = append(x.errs, err)
+	}
+	return there
+}
+
+func (x *examiner) distribution(of distribution) {
+	for _, name := range x.list(of.templates, false) {
+		if strings.HasSuffix(name, ".tmpl") {
+			x.add(Wrong, every, path.Join(of.templates, name), 1, "remove it, or see that it keeps config_path", "a template of config.toml takes the place of %s's own, and is not judged here", of.name)
+		}
+	}
+	configured, units := x.k3sConfigured(of), x.k3sUnits(of)
+	if len(units) == 0 {
+		units = append(units, nil)
+	}
+	for _, flags := range units {
+		said := maps.Clone(configured)
+		maps.Copy(said, flags)
+		x.k3sOptions(of, said)
+		x.k3sRegistries(of, said[k3sPrivate])
+	}
+}
+
+// k3sOptions judges the options with which a distribution is started.
+func (x *examiner) k3sOptions(of distribution, said map[string]option) {
+	// Without it the registry itself is asked for what the gateway refuses.
+	if o := said[k3sNoDefault]; !o.on() {
+		x.add(Open, every, o.file, o.line, k3sNoDefault+": true", "%s asks the registry itself for what the gateway refuses, unless %s is set", of.name, k3sNoDefault)
+	}
+	if o := said["docker"]; !o.off() {
+		x.add(Open, every, o.file, o.line, "remove it", "docker: Docker pulls the images, which no file keeps from going round the gateway")
+	}
+	if o := said["container-runtime-endpoint"]; o.value != "" {
+		x.add(Wrong, every, o.file, o.line, "remove it, or judge that runtime with --runtime", "container-runtime-endpoint: another runtime than %s's own pulls the images", of.name)
+	}
+	if o := said["config"]; o.value != "" && o.value != of.etc+"/config.yaml" {
+		x.add(Wrong, every, o.file, o.line, "remove it", "config names %s, which is not judged here", shown(o.value))
+	}
+	if o := said["embedded-registry"]; !o.off() {
+		x.add(Note, every, o.file, o.line, "", "embedded-registry: images may come from other nodes, which had them through their own configuration")
+	}
+}
+
+// k3sRegistries judges registries.yaml, or the file that private names instead.
+func (x *examiner) k3sRegistries(of distribution, private option) {
+	file := of.registries()
+	if private.value != "" {
+		file = path.Clean(private.value)
+	}
+	if !path.IsAbs(file) {
+		x.add(Open, every, private.file, private.line, "remove it", "%s is %s, relative to wherever %s is started: %s is not read", k3sPrivate, shown(file), of.name, of.registries())
 		return
 	}
+	d, ok := x.parse(file, parseYAML)
+	if !ok {
+		if file != of.registries() {
+			x.add(Open, every, private.file, private.line, "remove it", "%s is %s, which is not there: %s asks every registry itself", k3sPrivate, shown(file), of.name)
+			return
+		}
+		x.add(Open, every, file, 0, "write the file", "no registries.yaml: %s asks every registry itself", of.name)
+		return
+	}
+	x.k3sMirrors(d)
+}
+
+func (x *examiner) k3sMirrors(d document) {
 	mirrors := d.table("mirrors")
 	if _, all := mirrors["*"]; !all {
 		x.add(Open, everyOther, d.file, d.line("mirrors"), fmt.Sprintf("mirrors: {\"*\": {endpoint: [%q]}}", x.want.url()), "no mirror \"*\": registries without an entry are asked themselves")
@@ -83,47 +147,6 @@ func (x *examiner) k3sMirror(d document, name string) {
 	if rewrite := append(at, "rewrite"); d.value(rewrite...) != nil {
 		x.add(Wrong, registry, d.file, d.line(rewrite...), "remove it", "rewrite: the gateway is asked for other images than the pod names")
 	}
-}
-
-// k3sDefaultEndpoint demands the option: without it the registry itself is asked
-// for what the gateway refuses.
-func (x *examiner) k3sDefaultEndpoint() {
-	files := []string{k3sConfig}
-	for _, name := range x.list(k3sDropIns, false) {
-		if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") {
-			files = append(files, path.Join(k3sDropIns, name))
-		}
-	}
-	set, file, line := false, k3sConfig, 0
-	for _, each := range files {
-		d, ok := x.parse(each, parseYAML)
-		if !ok {
-			continue
-		}
-		if d.flag("embedded-registry") {
-			x.add(Note, every, each, d.line("embedded-registry"), "", "embedded-registry: images may come from other nodes, which had them through their own configuration")
-		}
-		if v, ok := d.value(k3sNoDefault).(bool); ok {
-			set, file, line = v, each, d.line(k3sNoDefault)
-		}
-	}
-	for _, unit := range k3sUnits {
-		if text, err := x.node.optional(unit); err == nil && onCommandLine(string(text)) {
-			set = true
-		}
-	}
-	if !set {
-		x.add(Open, every, file, line, k3sNoDefault+": true", "k3s asks the registry itself for what the gateway refuses, unless %s is set", k3sNoDefault)
-	}
-}
-
-func onCommandLine(unit string) bool {
-	for word := range strings.FieldsFuncSeq(unit, func(r rune) bool { return strings.ContainsRune(" \t\n\\'\"", r) }) {
-		if word == "--"+k3sNoDefault || word == "--"+k3sNoDefault+"=true" {
-			return true
-		}
-	}
-	return false
 }
 
 // k3sPlan plans registries.yaml and the option that keeps the registry itself

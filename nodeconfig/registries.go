@@ -76,6 +76,7 @@ func (x *examiner) registries() registries {
 		if !ok {
 			continue
 		}
+		x.registriesForms(d)
 		if d.table("registries") != nil {
 			x.add(Wrong, every, file, d.line("registries"), "write it in version 2", "registries.conf of version 1: what the runtime does with it depends on its version")
 		}

@@ -2,6 +2,7 @@ package nodeconfig
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ const (
 	Podman
 	// Docker is the Docker engine.
 	Docker
-	// K3s is k3s with its own containerd.
+	// K3s is k3s with its own containerd, and RKE2, which is made of it.
 	K3s
 )
 
@@ -58,7 +59,7 @@ var signs = map[Runtime][]string{
 		"/usr/bin/podman", "/usr/bin/skopeo", "/usr/bin/buildah",
 	},
 	Docker: {"/etc/docker/daemon.json", "/usr/bin/dockerd", "/usr/sbin/dockerd"},
-	K3s:    {"/etc/rancher/k3s", "/usr/local/bin/k3s"},
+	K3s:    append(slices.Clone(distributions[0].signs), distributions[1].signs...),
 }
 
 // Signs returns what shows that a runtime is on a node, sorted by runtime.

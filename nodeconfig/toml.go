@@ -47,7 +47,7 @@ func (w *tomlWalk) expression(node *unstable.Node) {
 		return
 	}
 	keys, line := w.key(node)
-	w.tables = append(w.tables, tomlTable{keys, line})
+	w.tables = append(w.tables, tomlTable{keys, line, node.Kind == unstable.ArrayTable})
 	w.prefix = w.inside(keys[:len(keys)-1], keys[len(keys)-1], node.Kind == unstable.ArrayTable)
 	// A table above it may have no header of its own.
 	for n := range w.prefix {
@@ -79,7 +79,10 @@ func (w *tomlWalk) inside(way []string, last string, next bool) []string {
 func (w *tomlWalk) keyValue(prefix []string, node *unstable.Node) {
 	keys, line := w.key(node)
 	at := append(append([]string{}, prefix...), keys...)
-	w.mark(line, at...)
+	// A dotted key makes the tables on its way.
+	for n := len(prefix) + 1; n <= len(at); n++ {
+		w.mark(line, at[:n]...)
+	}
 	w.inValue(at, node.Value())
 }
 
