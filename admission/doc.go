@@ -13,6 +13,12 @@
 // changed policy never keeps a label from being edited or a finalizer from being
 // removed; the old object is the API server's own.
 //
-// Limits: a review has at most 3 MiB, all that are read and judged at the same
-// time 64 MiB; eight images of a review are judged at the same time.
+// What cannot be judged is refused in an answer, never by an error over HTTP, which
+// failurePolicy Ignore would take for an admission.
+//
+// Limits: a review has at most 40 MiB, of which what names images is kept, at most
+// 8 MiB and 10,000 containers and volumes of an object. It must come within 2 s, and
+// 1 s more for each 8 MiB. Four that keep more than 64 KiB are read at the same time;
+// what is kept of all that are judged at the same time, three times, has 64 MiB.
+// Eight images of a review are judged at the same time.
 package admission

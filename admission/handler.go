@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,10 +41,15 @@ type Config struct {
 	// and the verdict are known already.
 	Pin bool
 	// ContactRegistries lets validation ask registries. False judges by what is
-	// known; what is not known is allowed, since the pull will judge it.
+	// known; what is not known is allowed where the pull goes through the gateway,
+	// which will judge it.
 	ContactRegistries bool
 	// Listed reports whether a registry may be pulled from. Required.
 	Listed func(registry string) bool
+	// Enforces reports whether anything in force could refuse an image: then what
+	// cannot be judged is refused, else allowed with a warning. Nil means that it
+	// could.
+	Enforces func() bool
 	// Revision returns the revision in force. Required.
 	Revision func() string
 	// TraceID returns the id of the gateway's own trace of a request, empty for
@@ -78,6 +82,7 @@ type Handler struct {
 	names      naming
 	lookups    *lookups
 	bodies     *semaphore.Weighted
+	large      *semaphore.Weighted
 	cfg        Config
 }
 
@@ -91,13 +96,16 @@ func New(resolver Resolver, decider, unrecorded Decider, cfg Config) *Handler {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string) {}
 	}
+	if cfg.Enforces == nil {
+		cfg.Enforces = func() bool { return true }
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
 		resolver: resolver, decider: decider, unrecorded: unrecorded,
 		names:  newNaming(cfg.PullHost, cfg.DefaultRegistry),
-		bodies: semaphore.NewWeighted(maxBodies), cfg: cfg,
+		bodies: semaphore.NewWeighted(maxBodies), large: semaphore.NewWeighted(maxLarge), cfg: cfg,
 	}
 	h.lookups = newLookups(resolver, h.judgeBehind, cfg.Log)
 	return h
@@ -106,8 +114,7 @@ func New(resolver Resolver, decider, unrecorded Decider, cfg Config) *Handler {
 // Close ends the look-ups that go on behind answers and waits for them.
 func (h *Handler) Close() { h.lookups.close() }
 
-// httpError is a review that has no answer; the API server's failurePolicy decides
-// about it.
+// httpError is why a review was not judged; see [Handler.unjudged].
 type httpError struct {
 	status  int
 	message string
@@ -134,18 +141,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body, err = h.serve(w, r, begin, entry)
 		return err
 	}()
-	status := http.StatusOK
+	status, sent, media := http.StatusOK, http.StatusOK, jsonType
 	if err != nil {
-		entry.verdict, status, body = failed, http.StatusInternalServerError, []byte("internal error\n")
-		if known, ok := errors.AsType[*httpError](err); ok {
-			status, body = known.status, []byte(known.message+"\n")
+		entry.verdict = failed
+		why := known(err)
+		status = why.status
+		if body = h.unjudged(r.URL.Path, entry.uid, why); body == nil {
+			sent, media, body = status, "text/plain; charset=utf-8", []byte(why.message+"\n")
 		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	} else {
-		w.Header().Set("Content-Type", jsonType)
 	}
+	w.Header().Set("Content-Type", media)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	w.WriteHeader(sent)
 	_, _ = w.Write(body) // A client that left is not told.
 	if ctx.Err() != nil {
 		status = statusLeft
@@ -172,12 +179,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, begin time.Time,
 	limits := limitsOf(r, begin)
 	ctx, cancel := context.WithDeadline(r.Context(), limits.judged)
 	defer cancel()
-	release, err := h.admit(ctx, r)
-	if err != nil {
+	if err := isJSON(r); err != nil {
 		return nil, err
 	}
+	v, release, err := h.read(ctx, w, r, limits.judged, entry)
 	defer release()
-	v, err := read(w, r, limits.judged)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ const (
 type subject struct {
 	ref  oci.Reference
 	name string
+	// pulled says that what is not known may be left to the pull, since that goes
+	// through the gateway.
+	pulled bool
 }
 
 // ask is what is asked about an image.
@@ -118,7 +121,7 @@ func (h *Handler) judge(ctx context.Context, v *review, s subject, superseded bo
 	}()
 	question := h.ask(v, s.ref)
 	question.Superseded = superseded
-	question.KnownOnly, question.PullJudges = !h.cfg.ContactRegistries, !h.cfg.ContactRegistries
+	question.KnownOnly, question.PullJudges = !h.cfg.ContactRegistries, s.pulled
 	image, unresolved := h.find(ctx, v, s)
 	d, err = h.decide(ctx, v, question, image, unresolved)
 	if err != nil && unresolved.IsZero() && errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -8,7 +8,9 @@ import (
 
 // logLine is what the log says about one review.
 type logLine struct {
-	path      string
+	path string
+	// uid is empty until it was read.
+	uid       string
 	review    *review
 	verdict   string
 	decisions []string

@@ -1,16 +1,9 @@
 package admission
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"io"
-	"mime"
 	"net"
 	"net/http"
-	"sync"
-	"time"
 
 	kjson "sigs.k8s.io/json"
 
@@ -18,16 +11,14 @@ import (
 )
 
 const (
-	// maxReview is the most that a review has, in bytes. An object in the API
-	// server's storage has at most half of that.
-	maxReview = 3 << 20
-	// maxBodies bounds the reviews that are read and judged at the same time, in
-	// bytes.
-	maxBodies = 64 << 20
+	// maxBodies bounds the reviews that are judged at the same time, in bytes of what
+	// is kept of them, each byte [decodedFactor] times.
+	maxBodies     = 64 << 20
+	decodedFactor = 3
 	// minBody is what the smallest counts for.
 	minBody = 4 << 10
-	// keptBuffer is the largest buffer that is used again.
-	keptBuffer = 64 << 10
+	// maxUID bounds the uid of a review, in bytes of JSON. The API server's have 38.
+	maxUID = 256
 
 	jsonType   = "application/json"
 	apiVersion = "admission.k8s.io/v1"
@@ -75,76 +66,6 @@ type groupKind struct {
 	Group   string `json:"group"`
 	Version string `json:"version"`
 	Kind    string `json:"kind"`
-}
-
-// buffers are used again, since each review is read whole.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// admit checks what the headers say of the body and waits for room for it; release
-// must be called behind the answer, since what was read stays in memory until then.
-func (h *Handler) admit(ctx context.Context, r *http.Request) (release func(), err error) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != jsonType {
-		return nil, refuse(http.StatusUnsupportedMediaType, "a review is %s", jsonType)
-	}
-	if r.Header.Get("Content-Encoding") != "" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "a review has no content encoding")
-	}
-	if r.ContentLength > maxReview {
-		return nil, tooLarge()
-	}
-	weight := r.ContentLength
-	if weight < 0 {
-		weight = maxReview
-	}
-	weight = max(weight, minBody)
-	if err := h.bodies.Acquire(ctx, weight); err != nil {
-		return nil, refuse(http.StatusServiceUnavailable, "too many reviews at this moment")
-	}
-	return func() { h.bodies.Release(weight) }, nil
-}
-
-// read reads a review and, where it is about something of ours, its objects.
-func read(w http.ResponseWriter, r *http.Request, deadline time.Time) (*review, error) {
-	buffer, ok := buffers.Get().(*bytes.Buffer)
-	if !ok {
-		buffer = new(bytes.Buffer)
-	}
-	defer func() {
-		if buffer.Cap() <= keptBuffer {
-			buffer.Reset()
-			buffers.Put(buffer)
-		}
-	}()
-	if err := readBody(w, r, buffer, deadline); err != nil {
-		return nil, err
-	}
-	return parse(buffer.Bytes())
-}
-
-// readBody reads the body until the deadline: whoever sends it slowly must not hold
-// the connection.
-func readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer, deadline time.Time) error {
-	control := http.NewResponseController(w)
-	// A writer that knows no deadlines is one of a test.
-	if control.SetReadDeadline(deadline) == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	}
-	if r.ContentLength > 0 {
-		into.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	_, err := io.Copy(into, http.MaxBytesReader(w, r.Body, maxReview))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return tooLarge()
-	}
-	if err != nil {
-		return refuse(http.StatusBadRequest, "the review broke off")
-	}
-	return nil
-}
-
-func tooLarge() error {
-	return refuse(http.StatusRequestEntityTooLarge, "a review has at most %d bytes", maxReview)
 }
 
 // parse reads a review. It keeps nothing of b. Nearly all are about something of

@@ -53,6 +53,10 @@ func (h *Handler) subjects(v *review) (all []subject, direct []string) {
 		if s.ref = ref; err != nil {
 			s = subject{name: nameOf(u.image)}
 		}
+		// A pod that was not rewritten is pulled past the gateway; the pods of a
+		// template will be rewritten; without PULL_HOST it is the nodes that are
+		// configured.
+		s.pulled = !h.cfg.ContactRegistries && (through || v.place != inSpec || h.names.host == "")
 		if !seen[s] {
 			seen[s] = true
 			all = append(all, s)

@@ -325,7 +325,8 @@ func TestALogIsAskedForAStatement(t *testing.T) {
 }
 
 // checkStatementQuestion demands that a log is asked for the entry of one envelope
-// by one key, and for nothing else.
+// by one key, in the two forms in which it may have been hashed, and for nothing
+// else.
 func (r *rekor) checkStatementQuestion(request *http.Request, envelope []byte, key string) {
 	var query struct {
 		Entries []struct {
@@ -338,21 +339,29 @@ func (r *rekor) checkStatementQuestion(request *http.Request, envelope []byte, k
 			}
 		}
 	}
-	if err := json.NewDecoder(request.Body).Decode(&query); err != nil || len(query.Entries) != 1 {
+	if err := json.NewDecoder(request.Body).Decode(&query); err != nil || len(query.Entries) != 2 {
 		r.t.Errorf("got a question that cannot be read: %v", err)
 		return
 	}
-	one := query.Entries[0]
-	if one.Kind != "dsse" || one.APIVersion != "0.0.1" || len(one.Spec.ProposedContent.Verifiers) != 1 || string(one.Spec.ProposedContent.Verifiers[0]) != key {
-		r.t.Errorf("got the question %+v", one)
+	if query.Entries[0].Spec.ProposedContent.Envelope == query.Entries[1].Spec.ProposedContent.Envelope {
+		r.t.Error("the log was asked for the same form twice")
+	}
+	for _, one := range query.Entries {
+		r.checkEnvelope(one.Kind+" "+one.APIVersion, one.Spec.ProposedContent.Envelope, one.Spec.ProposedContent.Verifiers, envelope, key)
+	}
+}
+
+func (r *rekor) checkEnvelope(kind, asks string, verifiers [][]byte, envelope []byte, key string) {
+	if kind != "dsse 0.0.1" || len(verifiers) != 1 || string(verifiers[0]) != key {
+		r.t.Errorf("got the question %s by %q", kind, verifiers)
 	}
 	var asked, signed struct {
 		PayloadType, Payload string
 		Signatures           []struct{ Sig string }
 	}
-	if json.Unmarshal([]byte(one.Spec.ProposedContent.Envelope), &asked) != nil || json.Unmarshal(envelope, &signed) != nil ||
+	if json.Unmarshal([]byte(asks), &asked) != nil || json.Unmarshal(envelope, &signed) != nil ||
 		asked.Payload != signed.Payload || asked.PayloadType != signed.PayloadType || !slices.Equal(asked.Signatures, signed.Signatures) {
-		r.t.Errorf("the log was asked for another envelope: %s", one.Spec.ProposedContent.Envelope)
+		r.t.Errorf("the log was asked for another envelope: %s", asks)
 	}
 }
 

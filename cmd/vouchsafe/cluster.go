@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 	"vouchsafe/internal/server"
 	"vouchsafe/kube"
 	"vouchsafe/oci"
+	"vouchsafe/policy"
 )
 
 // webhookFolder is the part of DATA_DIR that has the webhook's own authority.
@@ -60,6 +62,7 @@ func (a *app) newCluster(s *stack, settings config.Settings, data *datadir.Dir, 
 			_, ok := s.current().Registry(name)
 			return ok
 		},
+		Enforces: func() bool { return enforces(s.current().Rules) },
 		Revision: func() string { return s.current().Rules.Revision },
 		TraceID:  traceID, Observe: m.review, Log: log,
 	})
@@ -67,6 +70,11 @@ func (a *app) newCluster(s *stack, settings config.Settings, data *datadir.Dir, 
 		return nil, err
 	}
 	return c, nil
+}
+
+// enforces reports whether any image could be refused.
+func enforces(rules policy.Rules) bool {
+	return !rules.InformOnly && (rules.WhenNoPolicy != policy.Allow || slices.ContainsFunc(rules.Policies, (*policy.Policy).Enforces))
 }
 
 // certify decides where the webhook's certificate comes from.

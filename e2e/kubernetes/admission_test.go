@@ -23,7 +23,7 @@ func TestTheWebhookAsItIsInstalled(t *testing.T) {
 		{"a pod that names the gateway itself is judged by its origin", (*world).tellItself},
 		{"the annotation that a tenant wrote is worth nothing", (*world).tellAnnotation},
 		{"a pod of 200 containers is judged in time", (*world).tellMany},
-		{"a review of 3 MiB is read and one byte more is not", (*world).tellSize},
+		{"a review of 40 MiB is read and one byte more is not", (*world).tellSize},
 		{"a namespace that nobody knows is judged as any", (*world).tellNamespace},
 		{"a duplicate review gets the same answer", (*world).tellDuplicate},
 		{"what is no review is never allowed", (*world).tellNoReview},

@@ -51,6 +51,10 @@ var rules = map[string]rule{
 	string(verify.FetchUnauthorized):      {what: "The registry does not let the image or its signatures be read.", help: "Give credentials with the right to read the repository.", trouble: true},
 	string(verify.TlogUnavailable):        {what: "The transparency log could not be asked.", help: "Ask again, or verify offline.", trouble: true},
 	string(verify.TrustedRootUnavailable): {what: "There is no trusted root to judge by: its TUF mirror gave none yet, or none for too long.", help: "Look at the mirror, and ask again.", trouble: true},
+	string(verify.NotKnown):               {what: "The image is not known here, and nobody may be asked.", help: "Pull it, or let the webhook contact registries.", trouble: true},
+	policy.ReasonNameInvalid:              {what: "The name is no image name.", help: "Write registry/repository:tag or registry/repository@digest."},
+	policy.ReasonImageUnknown:             {what: "The registry has no such image.", help: "Look for a slip in the name or tag, and whether it was pushed.", trouble: true},
+	policy.ReasonManifestInvalid:          {what: "The manifest cannot be read as one thing.", help: "Build and push the image again."},
 	string(verify.Timeout):                {what: "The answer did not come in time.", help: "Ask again.", trouble: true},
 
 	policy.ReasonUnsigned:           {what: "The image has no signature.", help: "Sign the image."},
