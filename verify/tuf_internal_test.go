@@ -98,7 +98,7 @@ func TestWhatAMirrorDoesWrong(t *testing.T) {
 			for _, err := w.Write(make([]byte, 64<<10)); err == nil; _, err = w.Write(make([]byte, 64<<10)) {
 			}
 		})},
-		{"it answers with a page", "invalid character '<'", always(func(w http.ResponseWriter, r *http.Request) {
+		{"it answers with a page", "timestamp.json: not a JSON object", always(func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "root") {
 				http.NotFound(w, r)
 				return

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 const (
@@ -18,10 +19,13 @@ const (
 	maxMirrorFile = 64 << 20
 )
 
+var errNotRegular = errors.New("it is no regular file")
+
 // readMirrorState reads what was kept in folder. A folder or file that is not
 // there is the zero state.
 func readMirrorState(folder string) (state mirrorState, err error) {
-	file, err := os.Open(filepath.Join(folder, mirrorFile)) //nolint:gosec // the folder is the operator's, the name is ours
+	// Not to wait for whoever would write to a pipe of that name.
+	file, err := os.OpenFile(filepath.Join(folder, mirrorFile), os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the folder is the operator's, the name is ours
 	if errors.Is(err, fs.ErrNotExist) {
 		return mirrorState{}, nil
 	}
@@ -29,6 +33,9 @@ func readMirrorState(folder string) (state mirrorState, err error) {
 		return mirrorState{}, fmt.Errorf("read kept trusted root: %w", err)
 	}
 	defer func() { _ = file.Close() }()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return mirrorState{}, fmt.Errorf("read kept trusted root: %s: %w", file.Name(), errors.Join(err, errNotRegular))
+	}
 	text, err := io.ReadAll(io.LimitReader(file, maxMirrorFile+1))
 	switch {
 	case err != nil:

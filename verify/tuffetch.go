@@ -45,17 +45,39 @@ func noSuchFile(err error) bool {
 	return ok && (refused.status == http.StatusNotFound || refused.status == http.StatusForbidden)
 }
 
-// mirrorFetcher reads files of one mirror.
+// mirrorFetcher reads files of one mirror. Whoever calls it has the turn to parse,
+// and has it again when it returns, unless it returns the error of a context.
 type mirrorFetcher struct {
 	client MirrorClient
 	agent  string
 	base   string
+	turn   turn
+	// asked is the name of the file that was asked for last.
+	asked string
+}
+
+// metadata reads one file that the library parses before it knows who signed it.
+// The error is like that of get.
+func (f *mirrorFetcher) metadata(ctx context.Context, name string, most int64) ([]byte, error) {
+	text, err := f.get(ctx, name, most)
+	if err != nil {
+		return nil, err
+	}
+	if err := scanMetadata(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
 }
 
 // get reads one file of at most most bytes. The error names the file and nothing
 // that the mirror said.
 func (f *mirrorFetcher) get(ctx context.Context, name string, most int64) ([]byte, error) {
+	f.asked = name
+	f.turn.give()
 	text, err := f.read(ctx, name, most)
+	if late := f.turn.take(ctx); err == nil {
+		err = late
+	}
 	switch {
 	case err == nil:
 		return text, nil

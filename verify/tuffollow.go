@@ -138,8 +138,10 @@ func (m *Mirrors) pause(one *mirror) time.Duration {
 
 // ask asks one mirror once and takes what it gave.
 func (m *Mirrors) ask(ctx context.Context, one *mirror) error {
-	one.asking.Lock()
-	defer one.asking.Unlock()
+	if err := one.asking.take(ctx); err != nil {
+		return err
+	}
+	defer one.asking.give()
 	ctx, cancel := context.WithTimeout(ctx, MirrorTimeout)
 	defer cancel()
 	m.mu.Lock()
@@ -147,18 +149,9 @@ func (m *Mirrors) ask(ctx context.Context, one *mirror) error {
 	m.mu.Unlock()
 	update := &mirrorUpdate{
 		source: source, state: state, now: m.cfg.Now().UTC(),
-		mirror: &mirrorFetcher{client: m.cfg.Client, agent: m.cfg.UserAgent, base: source.Mirror},
+		mirror: &mirrorFetcher{client: m.cfg.Client, agent: m.cfg.UserAgent, base: source.Mirror, turn: turn{parsing: m.parsing}},
 	}
-	err := update.run(ctx)
-	given := before
-	if err == nil {
-		given, err = update.state.good(source.Anchor)
-	}
-	if err != nil {
-		// Newer roots and the newest timestamp stay known; the last whole set does.
-		update.state.Good, update.state.GoodRoots, update.state.CheckedAt = state.Good, state.GoodRoots, state.CheckedAt
-		given = before
-	}
+	given, err := update.outcome(ctx, before)
 	if !reflect.DeepEqual(state, update.state) {
 		m.keep(ctx, source, update.state)
 	}
@@ -169,14 +162,38 @@ func (m *Mirrors) ask(ctx context.Context, one *mirror) error {
 	return err
 }
 
+// outcome asks the mirror and returns what is in force afterwards: when the
+// refresh fails, that is before.
+func (u *mirrorUpdate) outcome(ctx context.Context, before mirrored) (mirrored, error) {
+	state, turn := u.state, &u.mirror.turn
+	err := turn.take(ctx)
+	defer turn.give()
+	if err != nil {
+		return before, err
+	}
+	given := before
+	if err = u.run(ctx); err == nil {
+		given, err = u.state.good(u.source.Anchor)
+	}
+	if err == nil {
+		return given, nil
+	}
+	// Newer roots and the newest timestamp stay known; the last whole set does.
+	u.state.Good, u.state.GoodRoots = state.Good, state.GoodRoots
+	u.state.CheckedAt, u.state.RevokedAt = state.CheckedAt, state.RevokedAt
+	u.state.revoke(u.source.Anchor, u.now)
+	before.expires = u.state.ends(before.expires)
+	return before, err
+}
+
 // keep writes what must survive the process. Without it the process goes on.
 func (m *Mirrors) keep(ctx context.Context, source MirrorSource, state mirrorState) {
-	m.mu.Lock()
-	folder, err := m.open()
-	m.mu.Unlock()
-	if folder == "" && err == nil || m.cfg.ReadOnly {
+	if m.cfg.Folder == nil || m.cfg.ReadOnly {
 		return
 	}
+	m.mu.Lock()
+	folder, err := m.cfg.Folder() // it may be another's since it was opened
+	m.mu.Unlock()
 	if err == nil {
 		err = writeMirrorState(filepath.Join(folder, source.id()), state)
 	}

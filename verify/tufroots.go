@@ -26,7 +26,7 @@ type MirrorsConfig struct {
 	UserAgent string
 	// Folder returns the folder in which what was obtained is kept, of which this
 	// process alone writes; nil keeps nothing. It is called when it is first
-	// needed, and again after an error.
+	// needed, again after an error, and before each write.
 	Folder func() (string, error)
 	// ReadOnly leaves the folder as it is.
 	ReadOnly bool
@@ -50,6 +50,8 @@ type MirrorsConfig struct {
 // keep news away until the end of the metadata, and MirrorGrace.
 type Mirrors struct {
 	cfg MirrorsConfig
+	// parsing is held while an answer of any mirror is parsed.
+	parsing slot
 
 	// mu guards what follows, and the fields of each mirror below its mu.
 	mu      sync.Mutex
@@ -64,7 +66,7 @@ type Mirrors struct {
 // mirror is what one source has given.
 type mirror struct {
 	// asking is held by whoever asks the mirror.
-	asking sync.Mutex
+	asking slot
 	// hurry holds one wish to ask now, paced one to look at the refresh again.
 	hurry, paced chan struct{}
 
@@ -96,7 +98,7 @@ func NewMirrors(cfg MirrorsConfig) *Mirrors {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Mirrors{cfg: cfg, mirrors: map[string]*mirror{}, followed: map[string]*mirror{}, wake: make(chan struct{}, 1)}
+	return &Mirrors{cfg: cfg, parsing: newSlot(), mirrors: map[string]*mirror{}, followed: map[string]*mirror{}, wake: make(chan struct{}, 1)}
 }
 
 // MirrorStatus is what is known of a mirror that is followed.
@@ -201,7 +203,7 @@ func (m *Mirrors) of(source MirrorSource) (*mirror, error) {
 	if one := m.mirrors[id]; one != nil {
 		return one, nil
 	}
-	one := &mirror{source: source, hurry: make(chan struct{}, 1), paced: make(chan struct{}, 1)}
+	one := &mirror{source: source, asking: newSlot(), hurry: make(chan struct{}, 1), paced: make(chan struct{}, 1)}
 	folder, err := m.open()
 	if err != nil {
 		return nil, err

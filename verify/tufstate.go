@@ -18,7 +18,7 @@ const mirrorTarget = "trusted_root.json"
 //
 // Trust: none. Each start verifies all of it again, from the operator's
 // root.json on, so whoever can write it can at most take it away, or put back an
-// older state that was once signed.
+// older state that was once signed, whose keys may be revoked since.
 type mirrorState struct {
 	// Roots are the versions of root.json after the anchor, in their order.
 	Roots [][]byte `json:"roots,omitempty"`
@@ -30,6 +30,9 @@ type mirrorState struct {
 	GoodRoots int       `json:"goodRoots,omitempty"`
 	// CheckedAt is when the mirror last confirmed Good.
 	CheckedAt time.Time `json:"checkedAt,omitzero"`
+	// RevokedAt is when it was learnt that Good does not verify by the newest of
+	// Roots; zero when it does.
+	RevokedAt time.Time `json:"revokedAt,omitzero"`
 }
 
 // mirrorSet are files of one moment of a repository.
@@ -45,7 +48,8 @@ type mirrorSet struct {
 type mirrored struct {
 	material *root.TrustedRoot
 	text     string
-	// expires is when the first of the metadata that vouches for it ends.
+	// expires is when the first of the metadata that vouches for it ends, or when a
+	// key of it was found revoked.
 	expires time.Time
 }
 
@@ -80,13 +84,7 @@ func (s *mirrorState) good(anchor string) (mirrored, error) {
 		if err != nil {
 			return mirrored{}, err
 		}
-		if _, err := trusted.UpdateTimestamp(s.Good.Timestamp); err != nil {
-			return mirrored{}, err
-		}
-		if _, err := trusted.UpdateSnapshot(s.Good.Snapshot, false); err != nil {
-			return mirrored{}, err
-		}
-		if _, err := trusted.UpdateTargets(s.Good.Targets); err != nil {
+		if err := s.Good.vouched(trusted); err != nil {
 			return mirrored{}, err
 		}
 		target, err := targetOf(trusted)
@@ -100,8 +98,48 @@ func (s *mirrorState) good(anchor string) (mirrored, error) {
 		if problem != nil {
 			return mirrored{}, problem
 		}
-		return mirrored{material: material, text: string(s.Good.Target), expires: expiryOf(trusted)}, nil
+		return mirrored{material: material, text: string(s.Good.Target), expires: s.ends(expiryOf(trusted))}, nil
 	})
+}
+
+// vouched verifies the metadata of a set by the root that is trusted.
+func (s *mirrorSet) vouched(trusted *trustedmetadata.TrustedMetadata) error {
+	if _, err := trusted.UpdateTimestamp(s.Timestamp); err != nil {
+		return err
+	}
+	if _, err := trusted.UpdateSnapshot(s.Snapshot, false); err != nil {
+		return err
+	}
+	_, err := trusted.UpdateTargets(s.Targets)
+	return err
+}
+
+// ends is when Good ends whose metadata ends at said: a key that is revoked
+// vouches for nothing from when that was learnt, whatever it once said.
+func (s *mirrorState) ends(said time.Time) time.Time {
+	if !s.RevokedAt.IsZero() && s.RevokedAt.Before(said) {
+		return s.RevokedAt
+	}
+	return said
+}
+
+// revoke notes now as when Good was found not to verify by the newest root. Who
+// revoked a key expects its end; without this whoever has it, and can keep the
+// mirror's timestamp away, would choose when it comes.
+func (s *mirrorState) revoke(anchor string, now time.Time) {
+	if len(s.Good.Target) == 0 || len(s.Roots) <= s.GoodRoots || !s.RevokedAt.IsZero() {
+		return
+	}
+	_, err := guard(func() (struct{}, error) {
+		trusted, err := chain(anchor, s.Roots)
+		if err == nil {
+			err = s.Good.vouched(trusted)
+		}
+		return struct{}{}, err
+	})
+	if err != nil {
+		s.RevokedAt = now
+	}
 }
 
 // targetOf finds the trusted root among the top-level targets. Delegations are

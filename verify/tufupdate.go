@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -18,8 +19,8 @@ import (
 const (
 	maxMirrorRoot      = 512 << 10
 	maxMirrorTimestamp = 64 << 10
-	maxMirrorSnapshot  = 2 << 20
-	maxMirrorTargets   = 4 << 20
+	maxMirrorSnapshot  = 1 << 20
+	maxMirrorTargets   = 1 << 20
 	// maxRotations bounds the root.json files of one refresh; a repository that
 	// has more is followed over several.
 	maxRotations = 32
@@ -51,6 +52,9 @@ type mirrorUpdate struct {
 // the last whole set as it was.
 func (u *mirrorUpdate) run(ctx context.Context) error {
 	_, err := guard(func() (struct{}, error) { return struct{}{}, u.refresh(ctx) })
+	if errors.Is(err, errPanic) {
+		return fmt.Errorf("%s: %w", cmp.Or(u.mirror.asked, "root file"), err)
+	}
 	return err
 }
 
@@ -72,7 +76,7 @@ func (u *mirrorUpdate) refresh(ctx context.Context) error {
 	good := u.state.Seen
 	good.Target = target
 	u.state.Good, u.state.Seen.Target = good, nil
-	u.state.GoodRoots, u.state.CheckedAt = len(u.state.Roots), u.now
+	u.state.GoodRoots, u.state.CheckedAt, u.state.RevokedAt = len(u.state.Roots), u.now, time.Time{}
 	return nil
 }
 
@@ -80,7 +84,7 @@ func (u *mirrorUpdate) refresh(ctx context.Context) error {
 func (u *mirrorUpdate) roots(ctx context.Context) error {
 	for range maxRotations {
 		name := strconv.FormatInt(u.trusted.Root.Signed.Version+1, 10) + ".root.json"
-		text, err := u.mirror.get(ctx, name, maxMirrorRoot)
+		text, err := u.mirror.metadata(ctx, name, maxMirrorRoot)
 		if noSuchFile(err) {
 			return nil
 		}
@@ -102,14 +106,17 @@ func (u *mirrorUpdate) roots(ctx context.Context) error {
 // seen before (section 5.4).
 func (u *mirrorUpdate) timestamp(ctx context.Context) error {
 	const name = "timestamp.json"
-	if u.state.Seen.Timestamp != nil {
+	if wholeTimestamp(u.state.Seen.Timestamp) {
 		// One that ended still says what must not be undercut; one whose key was
 		// rotated away does not load, and binds nobody any more (section 5.3.11).
 		_, _ = u.trusted.UpdateTimestamp(u.state.Seen.Timestamp)
 	}
-	text, err := u.mirror.get(ctx, name, maxMirrorTimestamp)
+	text, err := u.mirror.metadata(ctx, name, maxMirrorTimestamp)
 	if err != nil {
 		return err
+	}
+	if !wholeTimestamp(text) {
+		return errors.New(name + ": names no snapshot.json")
 	}
 	_, err = u.trusted.UpdateTimestamp(text)
 	switch {
@@ -128,19 +135,19 @@ func (u *mirrorUpdate) timestamp(ctx context.Context) error {
 // snapshot keeps snapshot.json or asks for the one that the timestamp names
 // (section 5.5).
 func (u *mirrorUpdate) snapshot(ctx context.Context) error {
-	if u.state.Seen.Snapshot != nil {
+	if wholeSnapshot(u.state.Seen.Snapshot) {
 		if _, err := u.trusted.UpdateSnapshot(u.state.Seen.Snapshot, true); err == nil {
 			return nil
 		}
 	}
 	meta := u.trusted.Timestamp.Signed.Meta["snapshot.json"]
-	if meta == nil {
-		return errors.New("timestamp.json: names no snapshot.json")
-	}
 	name := u.versioned("snapshot.json", meta.Version)
-	text, err := u.mirror.get(ctx, name, ceiling(meta.Length, maxMirrorSnapshot))
+	text, err := u.mirror.metadata(ctx, name, ceiling(meta.Length, maxMirrorSnapshot))
 	if err != nil {
 		return err
+	}
+	if !wholeSnapshot(text) {
+		return fmt.Errorf("%s: names no targets.json", name)
 	}
 	if _, err := u.trusted.UpdateSnapshot(text, false); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -158,11 +165,8 @@ func (u *mirrorUpdate) targets(ctx context.Context) error {
 		}
 	}
 	meta := u.trusted.Snapshot.Signed.Meta["targets.json"]
-	if meta == nil {
-		return errors.New("snapshot.json: names no targets.json")
-	}
 	name := u.versioned("targets.json", meta.Version)
-	text, err := u.mirror.get(ctx, name, ceiling(meta.Length, maxMirrorTargets))
+	text, err := u.mirror.metadata(ctx, name, ceiling(meta.Length, maxMirrorTargets))
 	if err != nil {
 		return err
 	}
@@ -200,22 +204,4 @@ func (u *mirrorUpdate) target(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, problem)
 	}
 	return text, nil
-}
-
-// versioned is the name of a file of metadata, which has its version in it where
-// the repository keeps consistent snapshots.
-func (u *mirrorUpdate) versioned(name string, version int64) string {
-	if u.trusted.Root.Signed.ConsistentSnapshot {
-		return strconv.FormatInt(version, 10) + "." + name
-	}
-	return name
-}
-
-// ceiling is how much of a file is read: what signed metadata says, where it says
-// something, and never more than most.
-func ceiling(said, most int64) int64 {
-	if said > 0 {
-		return min(said, most)
-	}
-	return most
 }

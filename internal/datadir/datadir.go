@@ -36,11 +36,17 @@ func New(path string) *Dir { return &Dir{path: path} }
 func (d *Dir) Path() string { return d.path }
 
 // Sub returns the name of a folder inside, after making and locking the outer one,
-// with rights for the owner alone. The inner one is its user's to make. The error
-// is [ErrInUse] or the file system's; another try is allowed.
+// with rights for the owner alone. The inner one is its user's to make. A folder
+// that was deleted meanwhile, or replaced, is made and locked again. The error is
+// [ErrInUse] or the file system's; another try is allowed.
 func (d *Dir) Sub(name string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.lock != nil && !d.held() {
+		// The lock is one of a file that nobody else can find.
+		_ = d.lock.Close()
+		d.lock = nil
+	}
 	if d.lock == nil {
 		lock, err := open(d.path)
 		if err != nil {
@@ -49,6 +55,16 @@ func (d *Dir) Sub(name string) (string, error) {
 		d.lock = lock
 	}
 	return filepath.Join(d.path, name), nil
+}
+
+// held reports whether the file that is locked is still the one in the folder.
+func (d *Dir) held() bool {
+	mine, err := d.lock.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(filepath.Join(d.path, lockFile))
+	return err == nil && os.SameFile(mine, there)
 }
 
 // Close gives the folder back. A Dir that never had it has nothing to give.

@@ -61,3 +61,33 @@ func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
 		t.Error("got no error")
 	}
 }
+
+func TestAFolderThatWasDeletedIsLockedAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data")
+	one, other := datadir.New(path), datadir.New(path)
+	lose := func(d *datadir.Dir) {
+		t.Helper()
+		if _, err := d.Sub("x"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose(one)
+	if _, err := one.Sub("x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Sub("x"); !errors.Is(err, datadir.ErrInUse) {
+		t.Errorf("got %v, want ErrInUse", err)
+	}
+	lose(one)
+	if _, err := other.Sub("x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Sub("x"); !errors.Is(err, datadir.ErrInUse) {
+		t.Errorf("got %v, want ErrInUse: the folder is another's since", err)
+	}
+	_ = one.Close()
+	_ = other.Close()
+}
