@@ -14,17 +14,18 @@ func (h *Handler) unjudged(path, uid string, err *httpError) []byte {
 	if uid == "" || path != "/mutate" && path != "/validate" {
 		return nil
 	}
-	answer := response{UID: uid, Allowed: true}
-	if path == "/validate" {
-		text := "the review was not judged: " + err.message
-		if err.status >= http.StatusInternalServerError {
-			text += "; try again"
-		}
-		if answer.Allowed = !h.cfg.Enforces(); answer.Allowed {
-			answer.Warnings = []string{cut(text, maxWarning)}
-		} else {
-			answer.Status = &status{Code: err.status, Reason: reasons[err.status], Message: enforcement + cut(text, maxDenial-len(enforcement))}
-		}
+	text := "the review was not judged: " + err.message
+	if err.status >= http.StatusInternalServerError {
+		text += "; try again"
+	}
+	answer := response{UID: uid}
+	switch {
+	case path == "/mutate":
+		answer.Allowed = true
+	case !h.cfg.Enforces():
+		answer.Allowed, answer.Warnings = true, []string{cut(text, maxWarning)}
+	default:
+		answer.Status = &status{Code: err.status, Reason: reasons[err.status], Message: enforcement + cut(text, maxDenial-len(enforcement))}
 	}
 	body, failed := encode(answer)
 	if failed != nil {

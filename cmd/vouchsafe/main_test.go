@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -156,12 +158,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// listen sets LISTEN and OPS to addresses that nobody listens at.
+// lastPort is the last port that [listen] looked at.
+var lastPort atomic.Int32
+
+// listen sets LISTEN and OPS to addresses that nobody listens at. They are below
+// those that the system gives to whoever asks for any, as the other tests do at the
+// same time, and no script gets what another got.
 func listen(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, name := range []string{"LISTEN", "OPS"} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer func() { _ = listener.Close() }()
-		ts.Setenv(name, listener.Addr().String())
+		const first, ports = 20_000, 12_000
+		for free := false; !free; {
+			port := first + (os.Getpid()*100+int(lastPort.Add(1)))%ports
+			address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+			if listener, err := net.Listen("tcp", address); err == nil {
+				ts.Check(listener.Close())
+				ts.Setenv(name, address)
+				free = true
+			}
+		}
 	}
 }

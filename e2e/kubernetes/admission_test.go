@@ -24,6 +24,7 @@ func TestTheWebhookAsItIsInstalled(t *testing.T) {
 		{"the annotation that a tenant wrote is worth nothing", (*world).tellAnnotation},
 		{"a pod of 200 containers is judged in time", (*world).tellMany},
 		{"a review of 40 MiB is read and one byte more is not", (*world).tellSize},
+		{"no padding lets an unsigned image in", (*world).tellPadded},
 		{"a namespace that nobody knows is judged as any", (*world).tellNamespace},
 		{"a duplicate review gets the same answer", (*world).tellDuplicate},
 		{"what is no review is never allowed", (*world).tellNoReview},
