@@ -19,7 +19,7 @@ demo: ## signed images let through, others refused; make demo ARGS=--script ends
 
 test: packages ## the tests of the product, then those with the real programs around it
 	CGO_ENABLED=1 go test -race ./...
-	go test -count=1 -run Memory ./verify ./upstream ./content
+	go test -count=1 -run 'Memory|CostsLittle' ./verify ./upstream ./content ./admission
 	$(MAKE) --no-print-directory e2e
 
 e2e: packages ## the real programs against the real binary, one package after the other: they share the kernel's memory for sockets

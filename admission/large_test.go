@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
@@ -97,7 +98,14 @@ func TestEscapedNamesAreTheSameNames(t *testing.T) {
 func TestSilentClientsStarveNobody(t *testing.T) {
 	w := newWorld(t, func(c *admission.Config) { c.Observe = nil })
 	w.known(signed, unsigned)
-	server := httptest.NewServer(w.handler)
+	server := httptest.NewUnstartedServer(w.handler)
+	reading := make(chan struct{}, 200)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateActive {
+			reading <- struct{}{}
+		}
+	}
+	server.Start()
 	defer server.Close()
 	begin := time.Now()
 	var silent []net.Conn
@@ -109,7 +117,13 @@ func TestSilentClientsStarveNobody(t *testing.T) {
 		check(t, err)
 		silent = append(silent, c)
 	}
-	time.Sleep(100 * time.Millisecond) // Until they are being read.
+	for range silent {
+		select {
+		case <-reading:
+		case <-t.Context().Done():
+			t.Fatal("not all are being read")
+		}
+	}
 	asked := time.Now()
 	answer, err := server.Client().Post(server.URL+"/validate?timeout=10s", "application/json", bytes.NewReader(review(t, create("Pod", pod("containers", unsigned)))))
 	check(t, err)
