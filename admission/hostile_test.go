@@ -368,3 +368,11 @@ func TestReviewsAtTheSameTime(t *testing.T) {
 		}
 	}
 }
+
+func TestRulesThatPanicAllowNothing(t *testing.T) {
+	w := newWorld(t, func(c *admission.Config) { c.Revision = func() string { panic("no revision") } })
+	got := w.post("/validate", review(t, create("Pod", pod("containers", signed))))
+	if !strings.Contains(got.Body.String(), `"allowed":false`) {
+		t.Errorf("got %s", got.Body)
+	}
+}

@@ -50,6 +50,12 @@ func (h *Handler) judgeAll(ctx context.Context, v *review, subjects []subject) (
 	}
 	done := make(chan outcome, 1)
 	go func() {
+		defer func() {
+			// Here it would end the process, and with it the answers to all others.
+			if p := recover(); p != nil {
+				done <- outcome{err: fmt.Errorf("judge: panic: %v\n%s", p, debug.Stack())}
+			}
+		}()
 		decisions, err := h.judgeCurrent(ctx, v, subjects)
 		done <- outcome{decisions, err}
 	}()
